@@ -1,0 +1,95 @@
+# radixscope: `make run` and `make test` are all a newcomer needs. `make help` lists the rest.
+
+BUILD ?= build
+CC ?= cc
+
+# Everything the project needs from the system, by pkg-config name. .ci/setup installs what is missing.
+PACKAGES = ncursesw openblas jansson libmd4c libpcre2-8 libutf8proc libzstd
+PKG_CONFIG ?= pkg-config
+
+# -O2 and no -march: the same binary must run on every machine of its kind (design: kernels are chosen
+# at run time). -ffp-contract=off: a fused multiply-add would make results depend on the compiler.
+OPT ?= -O2 -g
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef \
+       -Wdouble-promotion -Wvla
+STRICT ?=# CI passes STRICT=-Werror; a user's newer compiler must not break the build
+ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off $(OPT) $(WARN) $(STRICT) -Isrc -I. -pthread \
+       $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS)
+ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm -pthread $(LDFLAGS)
+
+LIB_SRC  = $(filter-out src/cli/main.c,$(wildcard src/*/*.c)) $(filter-out ui/main.c,$(wildcard ui/*.c))
+LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o)
+MAIN_OBJ = $(BUILD)/src/cli/main.o
+TEST_SRC = $(wildcard tests/*/test_*.c)
+TEST_BIN = $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+HELP_SRC = $(wildcard tests/support/*.c)
+HELP_OBJ = $(HELP_SRC:%.c=$(BUILD)/%.o)
+BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
+
+.PHONY: all run test setup build tests-build asan tsan bench depcheck lint format clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: setup ## install what is missing, then build
+	@$(MAKE) --no-print-directory build
+
+run: all ## build and open the scenario in the stepper (plain text without a terminal)
+	@$(BUILD)/radixscope play shared-system-prompt
+
+test: setup ## build and run every test; the last line counts them
+	@$(MAKE) --no-print-directory build tests-build depcheck
+	@BUILD=$(BUILD) sh tests/run.sh
+
+setup: ## install missing system packages (does nothing when all is there)
+	@CC="$(CC)" sh .ci/setup $(PACKAGES) cmocka
+
+build: $(BUILD)/radixscope
+tests-build: $(TEST_BIN)
+
+$(BUILD)/radixscope: $(MAIN_OBJ) $(BUILD)/libradixscope.a
+	@echo "  LINK  $@"
+	@$(CC) -o $@ $(MAIN_OBJ) $(BUILD)/libradixscope.a $(OPT) $(ALL_LIBS)
+
+$(BUILD)/libradixscope.a: $(LIB_OBJ)
+	@rm -f $@
+	@$(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELP_OBJ) $(BUILD)/libradixscope.a
+	@$(CC) -o $@ $< $(HELP_OBJ) $(BUILD)/libradixscope.a $(OPT) $(ALL_LIBS) $(shell $(PKG_CONFIG) --libs cmocka)
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libradixscope.a
+	@mkdir -p $(@D)
+	@$(CC) -o $@ $< $(BUILD)/libradixscope.a $(OPT) $(ALL_LIBS)
+
+# The sanitizers' builds live beside the ordinary one, so that switching costs no rebuild.
+asan: setup ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
+	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" build tests-build
+	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 sh tests/run.sh
+
+tsan: setup ## every test under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPT="-O1 -g -fsanitize=thread" build tests-build
+	@BUILD=$(BUILD)/tsan sh tests/run.sh
+
+bench: setup ## measurements, as ratios within one run
+	@$(MAKE) --no-print-directory build $(BENCH_BIN)
+	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+
+depcheck: ## dependencies point one way (docs/architecture.md)
+	@sh tests/depcheck.sh
+
+lint: ## clang-tidy and cppcheck
+	@sh tests/lint.sh
+
+clean: ## remove everything built
+	rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+-include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d' -not -path '$(BUILD)/asan/*' -not -path '$(BUILD)/tsan/*')

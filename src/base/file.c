@@ -1,0 +1,147 @@
+#define _DEFAULT_SOURCE /* fsync, mkstemp */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "base/buf.h"
+#include "base/xalloc.h"
+
+static int open_regular(const char *path, size_t *len, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(e, "%s cannot be opened: %s", path, strerror(errno));
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return err_set(e, "%s is not a regular file", path);
+    }
+    *len = (size_t)st.st_size;
+    return fd;
+}
+
+int file_map(const char *path, struct file_map *out, struct err *e)
+{
+    *out = (struct file_map){0};
+    int fd = open_regular(path, &out->len, e);
+    if (fd < 0)
+        return -1;
+    void *data = NULL;
+    if (out->len > 0)
+        data = mmap(NULL, out->len, PROT_READ, MAP_PRIVATE, fd, 0);
+    int why = errno;
+    close(fd);
+    if (data == MAP_FAILED)
+        return err_set(e, "%s cannot be mapped: %s", path, strerror(why));
+    out->data = data;
+    return 0;
+}
+
+void file_unmap(struct file_map *m)
+{
+    if (m->data != NULL)
+        munmap((void *)(uintptr_t)m->data, m->len);
+    *m = (struct file_map){0};
+}
+
+static int unpack(const char *path, const struct file_map *m, size_t limit, struct buf *b, struct err *e)
+{
+    static const size_t CHUNK = 1 << 16;
+    ZSTD_DStream *z = ZSTD_createDStream();
+    char *chunk = xmalloc(CHUNK);
+    int rc = z == NULL || chunk == NULL ? err_memory(e, CHUNK, path) : 0;
+    ZSTD_inBuffer in = {m->data, m->len, 0};
+    size_t state = 1;
+    while (rc == 0 && in.pos < in.size) {
+        ZSTD_outBuffer out = {chunk, CHUNK, 0};
+        state = ZSTD_decompressStream(z, &out, &in);
+        if (ZSTD_isError(state))
+            rc = err_set(e, "%s is damaged: %s near packed byte %zu", path, ZSTD_getErrorName(state), in.pos);
+        else if (b->len + out.pos > limit)
+            rc = err_set(e, "%s holds more than %zu bytes when unpacked", path, limit);
+        else
+            buf_add(b, chunk, out.pos);
+        /* a full output chunk may hide more output behind consumed input */
+        while (rc == 0 && out.pos == CHUNK && in.pos == in.size && state != 0) {
+            out.pos = 0;
+            state = ZSTD_decompressStream(z, &out, &in);
+            if (ZSTD_isError(state) || b->len + out.pos > limit)
+                rc = err_set(e, "%s is damaged or larger than %zu bytes when unpacked", path, limit);
+            else
+                buf_add(b, chunk, out.pos);
+        }
+    }
+    if (rc == 0 && state != 0)
+        rc = err_set(e, "%s is cut off: its packed data ends early", path);
+    ZSTD_freeDStream(z);
+    xfree(chunk);
+    return rc;
+}
+
+int file_read(const char *path, size_t limit, char **bytes, size_t *len, struct err *e)
+{
+    *bytes = NULL;
+    struct file_map m;
+    if (file_map(path, &m, e) != 0)
+        return -1;
+    struct buf b = {0};
+    size_t n = strlen(path);
+    int rc = 0;
+    if (n > 4 && strcmp(path + n - 4, ".zst") == 0)
+        rc = unpack(path, &m, limit, &b, e);
+    else if (m.len > limit)
+        rc = err_set(e, "%s is larger than %zu bytes", path, limit);
+    else
+        buf_add(&b, m.data, m.len);
+    file_unmap(&m);
+    if (rc == 0 && (*bytes = buf_take(&b, len)) == NULL)
+        rc = err_memory(e, b.len, path);
+    buf_free(&b);
+    return rc;
+}
+
+static int write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, bytes, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int file_write(const char *path, const void *bytes, size_t len, struct err *e)
+{
+    struct buf temporary = {0};
+    buf_printf(&temporary, "%s.XXXXXX", path);
+    if (temporary.failed)
+        return err_memory(e, strlen(path), "a file name");
+    int fd = mkstemp(temporary.data);
+    if (fd < 0) {
+        err_set(e, "%s cannot be written: %s", path, strerror(errno));
+        buf_free(&temporary);
+        return -1;
+    }
+    bool good = write_all(fd, bytes, len) == 0 && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+    good = close(fd) == 0 && good;
+    good = good && rename(temporary.data, path) == 0;
+    if (!good) {
+        err_set(e, "%s cannot be written: %s", path, strerror(errno));
+        unlink(temporary.data);
+    }
+    buf_free(&temporary);
+    return good ? 0 : -1;
+}
