@@ -1,0 +1,243 @@
+#include "tape/event.h"
+
+#include <string.h>
+
+static const struct event_info EVENTS[EV_COUNT] = {
+#define X(id, name, depth, args, sentence, lesson) [EV_##id] = {name, args, sentence, lesson, DEPTH_##depth, 0},
+    EVENT_TABLE(X)
+#undef X
+};
+
+const struct event_info *event_info(unsigned kind)
+{
+    return kind < EV_COUNT ? &EVENTS[kind] : NULL;
+}
+
+int event_find(const char *name)
+{
+    for (int k = 0; k < EV_COUNT; k++)
+        if (strcmp(EVENTS[k].name, name) == 0)
+            return k;
+    return -1;
+}
+
+/* The arg-th "name:type" of an argument list; NULL past its end. */
+static const char *arg_spec(unsigned kind, int arg)
+{
+    const char *at = EVENTS[kind].args;
+    for (; arg > 0 && at != NULL; arg--) {
+        at = strchr(at, ' ');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    return at != NULL && *at != '\0' ? at : NULL;
+}
+
+const char *event_arg_name(unsigned kind, int arg, int *len)
+{
+    const char *spec = arg_spec(kind, arg);
+    *len = spec != NULL ? (int)strcspn(spec, ":") : 0;
+    return spec;
+}
+
+char event_arg_type(unsigned kind, int arg)
+{
+    const char *spec = arg_spec(kind, arg);
+    return spec != NULL ? spec[strcspn(spec, ":") + 1] : '\0';
+}
+
+static int arg_named(unsigned kind, const char *name, size_t n)
+{
+    int len;
+    for (int i = 0; i < EVENT_ARGS; i++) {
+        const char *at = event_arg_name(kind, i, &len);
+        if (at == NULL)
+            return -1;
+        if ((size_t)len == n && memcmp(at, name, n) == 0)
+            return i;
+    }
+    return -1;
+}
+
+int event_arg(unsigned kind, const char *name)
+{
+    return arg_named(kind, name, strlen(name));
+}
+
+uint32_t event_about(unsigned kind, const uint32_t *args, char type)
+{
+    for (int i = 0; i < EVENT_ARGS; i++)
+        if (event_arg_type(kind, i) == type && args[i] != 0)
+            return args[i];
+    return 0;
+}
+
+char node_letter(const struct world *w, uint32_t node)
+{
+    uint32_t id = w->node[node].id;
+    if (node == ROOT)
+        return '/';
+    return id >= 1 && id <= 26 ? (char)('A' + id - 1) : '#';
+}
+
+void node_call(const struct world *w, uint32_t node, struct buf *b)
+{
+    if (node == ROOT) {
+        buf_puts(b, "the root");
+        return;
+    }
+    buf_printf(b, "node %u", w->node[node].id);
+    if (node_letter(w, node) != '#')
+        buf_printf(b, " (%c)", node_letter(w, node));
+}
+
+const char *finish_reason_text(uint32_t reason)
+{
+    switch (reason) {
+    case FINISH_END_TOKEN: return "end token";
+    case FINISH_LENGTH: return "length limit";
+    case FINISH_STOP: return "stop string";
+    case FINISH_TOO_LONG: return "it is longer than the context";
+    case FINISH_NO_SLOTS: return "the pool is too small";
+    case FINISH_ABORT: return "aborted";
+    default: return "running";
+    }
+}
+
+static void add_token(const struct event_words *words, uint32_t token, struct buf *b)
+{
+    if (token == NO_TOKEN)
+        buf_puts(b, "the end");
+    else if (words != NULL && words->token != NULL)
+        words->token(words->ctx, token, b);
+    else
+        buf_printf(b, "token %u", token);
+}
+
+static void add_value(struct scene sc, const struct event_words *words, char type, uint32_t v, struct buf *b)
+{
+    switch (type) {
+    case 'n': node_call(sc.w, v, b); break;
+    case 'r': buf_printf(b, "request %u", sc.w->request[v].rid); break;
+    case 't': add_token(words, v, b); break;
+    case 'x': buf_puts(b, store_name(sc.s, v)); break;
+    case 'p': buf_puts(b, policy_name(v)); break;
+    case 'f': buf_puts(b, finish_reason_text(v)); break;
+    case 'i': buf_printf(b, "%d", (int)v); break;
+    default: buf_printf(b, "%u", v); break;
+    }
+}
+
+/* "1 token", "29 tokens", "2 leaves". */
+static void add_counted(uint32_t n, const char *noun, size_t len, struct buf *b)
+{
+    buf_printf(b, "%u ", n);
+    if (n != 1 && len > 4 && memcmp(noun + len - 4, "leaf", 4) == 0) {
+        buf_add(b, noun, len - 1);
+        buf_puts(b, "ves");
+        return;
+    }
+    buf_add(b, noun, len);
+    if (n != 1)
+        buf_putc(b, 's');
+}
+
+struct telling {
+    struct scene sc;
+    const struct event_words *words;
+    unsigned kind;
+    const uint32_t *args;
+    struct buf *b;
+};
+
+static void tell(const struct telling *t, const char *text, size_t n);
+
+/* The length of the part of text (n bytes) before an outer `stop` or its end. */
+static size_t outer_span(const char *text, size_t n, char stop)
+{
+    int depth = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (depth == 0 && text[i] == stop)
+            return i;
+        depth += text[i] == '{' ? 1 : text[i] == '}' ? -1 : 0;
+    }
+    return n;
+}
+
+/* "?arg:yes|no" (for a token: is there one?) or "arg|yes|no". */
+static void tell_choice(const struct telling *t, const char *text, size_t n)
+{
+    size_t name = strcspn(text, ":|");
+    int arg = arg_named(t->kind, text, name);
+    ASSERT(arg >= 0);
+    uint32_t v = t->args[arg];
+    bool yes = event_arg_type(t->kind, arg) == 't' ? v != NO_TOKEN : v != 0;
+    const char *rest = text + name + 1;
+    size_t left = n - name - 1, first = outer_span(rest, left, '|');
+    if (yes)
+        tell(t, rest, first);
+    else if (first < left)
+        tell(t, rest + first + 1, left - first - 1);
+}
+
+static void tell_placeholder(const struct telling *t, const char *text, size_t n)
+{
+    if (text[0] == '?') {
+        tell_choice(t, text + 1, n - 1);
+        return;
+    }
+    size_t name = 0;
+    while (name < n && text[name] != ':')
+        name++;
+    int arg = arg_named(t->kind, text, name);
+    ASSERT(arg >= 0);
+    if (name < n)
+        add_counted(t->args[arg], text + name + 1, n - name - 1, t->b);
+    else
+        add_value(t->sc, t->words, event_arg_type(t->kind, arg), t->args[arg], t->b);
+}
+
+static void tell(const struct telling *t, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        if (text[i] != '{') {
+            buf_putc(t->b, text[i++]);
+            continue;
+        }
+        size_t inner = outer_span(text + i + 1, n - i - 1, '}');
+        tell_placeholder(t, text + i + 1, inner);
+        i += inner + 2;
+    }
+}
+
+void event_sentence(struct scene sc, const struct event_words *words, unsigned kind, const uint32_t *args,
+                    struct buf *b)
+{
+    struct telling t = {sc, words, kind, args, b};
+    size_t start = b->len;
+    tell(&t, EVENTS[kind].sentence, strlen(EVENTS[kind].sentence));
+    /* a sentence may begin with a name: "node 4 (D) is split …" */
+    if (!b->failed && b->len > start && b->data[start] >= 'a' && b->data[start] <= 'z' &&
+        EVENTS[kind].sentence[0] == '{')
+        b->data[start] = (char)(b->data[start] - 'a' + 'A');
+}
+
+void event_fields(struct scene sc, const struct event_words *words, unsigned kind, const uint32_t *args,
+                  struct buf *b)
+{
+    int len;
+    const char *name;
+    for (int i = 0; i < EVENT_ARGS && (name = event_arg_name(kind, i, &len)) != NULL; i++) {
+        char type = event_arg_type(kind, i);
+        if (args[i] == 0 && strchr("nrx", type) != NULL)
+            continue; /* nobody */
+        buf_printf(b, "%s%.*s=", i > 0 && b->len > 0 && b->data[b->len - 1] != ' ' ? " " : "", len, name);
+        if (type == 'n')
+            buf_printf(b, "%u", sc.w->node[args[i]].id);
+        else if (type == 'r')
+            buf_printf(b, "%u", sc.w->request[args[i]].rid);
+        else if (type == 'x')
+            buf_json(b, store_name(sc.s, args[i]), strlen(store_name(sc.s, args[i])));
+        else
+            add_value(sc, words, type, args[i], b);
+    }
+}

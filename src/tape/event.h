@@ -1,0 +1,187 @@
+/* event.h: the vocabulary of the tape. One table gives each kind of step its name, its depth, its typed
+ * arguments, its sentence and the lesson that explains it. Enum, screens, --plain, recordings, lessons
+ * and docs/events.md come from this table; a test renders every row.
+ *
+ * Depth: a request is made of operations, an operation of events. A step of depth d begins a new part at
+ * that level, so "next operation" is the next step whose depth is at most DEPTH_OPERATION.
+ *
+ * Arguments are 32-bit words; the letter behind the name says what they are:
+ *   n node (index)   r request (index)   t token id   s slot   c count   k tick of the clock
+ *   x name (store)   p policy            i signed number       f reason a request ended
+ * NO_TOKEN stands for "the key ends here".
+ *
+ * Sentences:
+ *   {arg}            the value, as its type is written: node 4 (D), request 2, " Where", 29
+ *   {arg:word}       a count with its noun: "1 token", "29 tokens"
+ *   {?arg:yes|no}    the first part if the argument is not 0, else the second; parts may hold {arg}
+ */
+#ifndef RADIXSCOPE_TAPE_EVENT_H
+#define RADIXSCOPE_TAPE_EVENT_H
+
+#include "base/buf.h"
+#include "tape/world.h"
+
+enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
+
+#define EVENT_ARGS 8
+#define NO_TOKEN 0xffffffffu
+
+/*  X(ENUM, "name", DEPTH, "arguments", "sentence", "lesson anchor") */
+#define EVENT_TABLE(X)                                                                                       \
+    X(START, "start", OPERATION, "pool:c page:c policy:p rules:c",                                           \
+      "The cache is empty: {pool:slot} are free, pages of {page:token}, eviction policy {policy}, "          \
+      "{?rules:unified tree|classic RadixCache} rules. The tree has only its root.", "slots")                \
+    X(SET, "set", OPERATION, "name:x value:x", "{name} is now {value}.", "sandbox")                          \
+    X(NOTE, "note", OPERATION, "text:x", "{text}", "sandbox")                                                \
+    X(RESET, "reset", OPERATION, "units:c",                                                                  \
+      "The cache is reset: {units:token} are forgotten and every slot of the tree is free.", "slots")        \
+    /* a request's life (sglang §4) */                                                                       \
+    X(REQUEST, "request", REQUEST, "req:r tokens:c ns:x label:x",                                            \
+      "{req} arrives with {tokens:prompt token}{?ns: in namespace {ns}|}. Nothing is computed yet.",         \
+      "life")                                                                                                \
+    X(REFUSE, "refuse", EVENT, "req:r need:c have:c reason:f",                                               \
+      "{req} cannot run: {reason}. It needs {need} and there are {have}.", "life")                           \
+    X(PREFILL, "prefill", OPERATION, "req:r from:c count:c cached:c",                                        \
+      "Prefill: the model computes {count:token} of {req} in one pass, positions {from} and up"              \
+      "{?cached:; the {cached} before them come from the cache and are only read|}.", "life")                \
+    X(DECODE, "decode", OPERATION, "req:r pos:c token:t",                                                    \
+      "Decode: the model computes the last token {token} of {req} (position {pos}) and reads the "           \
+      "KV rows of all the tokens before it.", "life")                                                        \
+    X(KV_WRITE, "kv_write", EVENT, "req:r from:c count:c slot:s",                                            \
+      "Keys and values of {count:token} of {req} are written into {?count:its slots|no slots}, "             \
+      "beginning at slot {slot}.", "slots")                                                                  \
+    X(SAMPLE, "sample", EVENT, "req:r token:t pos:c",                                                        \
+      "The model's best next token is {token}: it becomes position {pos} of {req}.", "life")                 \
+    X(ANSWER, "answer", EVENT, "req:r tokens:c cached:c computed:c reason:f",                                \
+      "{req} is answered ({reason}): {tokens:token} generated; of its prompt {cached:token} came from the "  \
+      "cache and {computed} were computed.", "life")                                                         \
+    X(ABORT, "abort", OPERATION, "req:r", "{req} is aborted: its own slots go back, what was "               \
+      "inserted stays in the tree.", "life")                                                                 \
+    /* match_prefix (sglang §2 "match", steps 1 to 4) */                                                     \
+    X(MATCH, "match_prefix", OPERATION, "req:r units:c of:c ns:x",                                           \
+      "match_prefix: which prefix of {?req:{req}|the key} is cached? It looks for {units} of "               \
+      "{of:token}{?req:, never the last one: a token must be computed to get an answer|}.", "match")         \
+    X(MATCH_NOTHING, "match_nothing", EVENT, "units:c page:c",                                               \
+      "There is nothing to look for: {units:token} do not fill a page of {page}. The tree is not touched.",  \
+      "match")                                                                                               \
+    X(WALK, "walk", EVENT, "node:n units:c total:c",                                                         \
+      "All {units:token} of {node} equal the key's next ones: the walk goes down, {total} matched so far. "  \
+      "The node's last access is now.", "match")                                                             \
+    X(MISS, "no_child", EVENT, "node:n next:t",                                                              \
+      "{node} has no child that begins with {next}: the walk ends here.", "match")                           \
+    X(SPLIT, "split_node", EVENT, "node:n upper:n at:c units:c req:r next:t have:t",                         \
+      "{node} is split after {at} of {units:token}: {?req:{req}|the key} {?next:goes on with {next}|ends} where "    \
+      "the tree has {have}. The first {at:token} become {upper}; nothing is computed or copied.", "split")   \
+    X(MATCHED, "matched", EVENT, "node:n units:c of:c req:r",                                                \
+      "match_prefix returns {units:slot} and {node}: {units} of {of:token} are cached"                       \
+      "{?req:, the rest of {req} must be computed|}.", "match")                                              \
+    /* inc_lock_ref, dec_lock_ref */                                                                         \
+    X(LOCK, "inc_lock_ref", OPERATION, "node:n req:r",                                                       \
+      "inc_lock_ref: {?req:{req}|a holder} holds {node} and every node above it; eviction may not take "     \
+      "them.", "locks")                                                                                      \
+    X(LOCK_NODE, "lock", EVENT, "node:n lock:c moved:c",                                                     \
+      "{node} is held by {lock:holder}{?moved:: its {moved:token} move from evictable to protected|}.",      \
+      "locks")                                                                                               \
+    X(UNLOCK, "dec_lock_ref", OPERATION, "node:n req:r",                                                     \
+      "dec_lock_ref: {?req:{req}|a holder} lets go of {node} and every node above it.", "locks")             \
+    X(UNLOCK_NODE, "unlock", EVENT, "node:n lock:c moved:c",                                                 \
+      "{node} is held by {lock:holder}{?moved:: its {moved:token} move from protected to evictable|}.",      \
+      "locks")                                                                                               \
+    /* slots (sglang §3) */                                                                                  \
+    X(ALLOC, "alloc", OPERATION, "req:r want:c free:c",                                                      \
+      "{?req:{req}|The key} needs {want:new slot}; {free} are free.", "slots")                               \
+    X(TAKE, "take", EVENT, "req:r count:c first:s free:c",                                                   \
+      "{count:slot} leave the free list, beginning with slot {first}; {free} are left.", "slots")            \
+    X(ALLOC_FAIL, "alloc_fail", EVENT, "want:c free:c held:c",                                               \
+      "No: {want:slot} are needed, {free} are free and nothing more can be evicted.", "slots")               \
+    X(FREE, "free", EVENT, "count:c first:s free:c",                                                         \
+      "{count:slot} go back to the free list, beginning with slot {first}; {free} are free now.", "slots")   \
+    X(FREE_DUPLICATES, "free_duplicates", EVENT, "req:r count:c first:s free:c",                             \
+      "{count:slot} of {?req:{req}|the caller} held what the tree already has: the duplicates go back to "   \
+      "the free list.", "slots")                                                                             \
+    X(FREE_TAIL, "free_tail", EVENT, "req:r count:c first:s free:c",                                         \
+      "{count:slot} of {?req:{req}|the caller} are not part of the tree (the key ends inside a page, or was "\
+      "not inserted): they go back to the free list.", "slots")                                              \
+    /* insert (sglang §2 "insert", steps 1 to 5) */                                                          \
+    X(INSERT, "insert", OPERATION, "req:r units:c ns:x",                                                     \
+      "insert: {units:token} of {?req:{req}|the key} and the slots that hold their KV enter the tree.",      \
+      "insert")                                                                                              \
+    X(INSERT_WALK, "insert_walk", EVENT, "node:n units:c hits:c",                                            \
+      "The next {units:token} are already in {node}: hit_count is now {hits}.", "insert")                    \
+    X(LEAF, "new_leaf", EVENT, "node:n parent:n units:c first:t",                                            \
+      "{node} is made below {parent}: it takes the remaining {units:token}, from {first} on, and their "     \
+      "slots.", "insert")                                                                                    \
+    X(INSERTED, "inserted", EVENT, "node:n matched:c added:c",                                               \
+      "insert is done: {matched:token} were there already, {added} are new.", "insert")                      \
+    /* cache_unfinished_req, cache_finished_req (sglang §4) */                                               \
+    X(CACHE_UNFINISHED, "cache_unfinished_req", OPERATION, "req:r units:c chunked:c",                        \
+      "cache_unfinished_req: the computed tokens of {req} become shareable before it is answered"            \
+      "{?chunked: (one more chunk will follow)|}.", "life")                                                  \
+    X(ROW, "row_rewritten", EVENT, "req:r from:c count:c",                                                   \
+      "{req} now reads {?count:{count:position}, from {from} on,|every position} through the tree's own "    \
+      "slots.", "life")                                                                                      \
+    X(CACHE_FINISHED, "cache_finished_req", OPERATION, "req:r units:c insert:c",                             \
+      "cache_finished_req: {req} leaves; {?insert:its {units:token} with KV stay in the tree for others|"    \
+      "nothing of it is inserted}.", "life")                                                                 \
+    X(RELEASED, "released", EVENT, "req:r node:n",                                                           \
+      "{req} has gone: no slot is its own any more.", "life")                                                \
+    /* evict (sglang §2 "evict", steps 1 and 2) */                                                           \
+    X(EVICT, "evict", OPERATION, "want:c free:c leaves:c policy:p req:r",                                    \
+      "evict({want}): {?req:{req} needs slots, {free} are free|slots are wanted}; {leaves:unlocked leaf}"    \
+      " can go, ordered by {policy}.", "eviction")                                                           \
+    X(VICTIM, "evict_node", EVENT, "node:n units:c freed:c want:c key:k",                                    \
+      "{node} goes: by the policy's order it is first. Its {units:slot} are free again ({freed} of "         \
+      "{want}); whoever needs its tokens next must compute them.", "eviction")                               \
+    X(NEW_CANDIDATE, "candidate", EVENT, "node:n",                                                           \
+      "{node} has lost its last child and nobody holds it: it can go next.", "eviction")                     \
+    X(EVICTED, "evicted", EVENT, "freed:c want:c left:c",                                                    \
+      "evict freed {freed:slot} of {want} asked for; {left:unlocked leaf} left.", "eviction")                \
+    /* sessions (sglang §5) */                                                                               \
+    X(TAG, "tag", EVENT, "node:n session:x", "{node} is tagged with session {session}.", "namespaces")       \
+    X(CLOSE_SESSION, "close_session", OPERATION, "session:x leaves:c",                                       \
+      "Session {session} closes: {leaves:tagged node} may go at once.", "namespaces")                        \
+    X(CLOSED_NODE, "close_node", EVENT, "node:n units:c",                                                    \
+      "{node} belonged to the closed session alone: it goes and its {units:slot} are free.", "namespaces")
+
+enum event_kind {
+#define X(id, ...) EV_##id,
+    EVENT_TABLE(X)
+#undef X
+    EV_COUNT
+};
+
+struct event_info {
+    const char *name, *args, *sentence, *lesson;
+    uint8_t depth, nargs;
+};
+
+/* How words that the tape does not know are written: token text needs a tokenizer. Either may be NULL. */
+struct event_words {
+    void *ctx;
+    /* Appends the text of a token, quoted, to b. */
+    void (*token)(void *ctx, uint32_t id, struct buf *b);
+};
+
+const struct event_info *event_info(unsigned kind);
+int event_find(const char *name);                         /* kind, or -1 */
+int event_arg(unsigned kind, const char *name);           /* position of an argument, or -1 */
+char event_arg_type(unsigned kind, int arg);              /* its letter */
+const char *event_arg_name(unsigned kind, int arg, int *len);
+
+/* The node, request or slot that a step is about: the first argument of that type, 0 if it has none. */
+uint32_t event_about(unsigned kind, const uint32_t *args, char type);
+
+/* Append the step's sentence. `sc` is the moment after the step. */
+void event_sentence(struct scene sc, const struct event_words *words, unsigned kind, const uint32_t *args,
+                    struct buf *b);
+
+/* Append the arguments as "name=value …" (the --plain line). */
+void event_fields(struct scene sc, const struct event_words *words, unsigned kind, const uint32_t *args,
+                  struct buf *b);
+
+/* How a node is called: "the root", "node 4 (D)"; ids 1 to 26 also have a letter. */
+void node_call(const struct world *w, uint32_t node, struct buf *b);
+char node_letter(const struct world *w, uint32_t node); /* 'A'…'Z', '#' for later ids, '/' for the root */
+const char *finish_reason_text(uint32_t reason);
+
+#endif
