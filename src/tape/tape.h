@@ -128,7 +128,7 @@ bool tape_observation(const struct tape *t, int branch, uint32_t n, uint32_t i, 
 /* Calls `visit` for each run of words that step n changed. */
 typedef void (*run_visitor)(void *ctx, uint32_t word, uint32_t count);
 void tape_changes(const struct tape *t, int branch, uint32_t n, run_visitor visit, void *ctx);
-size_t tape_bytes(const struct tape *t);             /* memory of the journal; observations apart */
+size_t tape_bytes(const struct tape *t); /* of the journal; observations apart; the owner's thread */
 size_t tape_observation_bytes(const struct tape *t);
 
 /* The nearest step after (dir = +1) or before (dir = -1) position `from` whose depth is at most `depth`;

@@ -1,0 +1,89 @@
+/* tape_io.h: the insides of a tape, for tape.c and for recordings (recording.c). Nobody else.
+ *
+ * A branch is four piles. Step n (n > base) has index n - base - 1; its runs and words are those between
+ * the previous step's ends and its own; its arguments are the last `nargs` of its words.
+ *
+ *      steps   {run_end, word_end, kind, depth, nargs, settled}
+ *      runs    {at, info}    info: small (one word, 31-bit difference, nothing in words), or
+ *                            count << 3 | after is a stride | before is a stride
+ *      words   before side, after side of each run (a side: 2 words as a stride, else count), arguments
+ *      obs     {step, kind, bytes, data}
+ */
+#ifndef RADIXSCOPE_TAPE_TAPE_IO_H
+#define RADIXSCOPE_TAPE_TAPE_IO_H
+
+#include <stdatomic.h>
+
+#include "tape/tape.h"
+
+enum {
+    PILE_SHIFT = 14,           /* elements in a chunk: 16,384 */
+    PILE_CHUNKS = 1 << 16,
+    TAPE_BRANCHES = 4096,
+    TAPE_HANGING = 2,          /* observations of one step */
+    RUN_SMALL = 1, RUN_BEFORE_STRIDE = 2, RUN_AFTER_STRIDE = 4, RUN_SHIFT = 3,
+};
+
+struct pile {
+    void **chunk;
+    uint32_t n, chunks;
+    size_t size;               /* bytes of an element */
+};
+
+struct step_record {
+    uint32_t run_end, word_end;
+    uint16_t kind;
+    uint8_t depth : 4, settled : 4;
+    uint8_t nargs;
+};
+
+struct run_record {
+    uint32_t at, info;
+};
+
+struct obs_record {
+    uint32_t step, kind, bytes;
+    void *data;                /* owned by the branch */
+};
+
+struct branch {
+    int parent;                /* -1: none */
+    uint32_t base;             /* steps of its parents that come before its own */
+    _Atomic uint32_t length;   /* base + its own steps that readers may see */
+    _Atomic uint32_t obs_length;
+    struct pile steps, runs, words, obs;
+};
+
+struct pending {               /* a change of the step that is being made */
+    uint32_t at, before, after;
+};
+
+struct tape {
+    struct world_config cfg;
+    struct world *w;
+    struct store *store;
+    bool recording, full;
+    uint32_t nesting;
+    struct pending *pending, *spare;
+    uint32_t pending_n;
+    size_t pending_cap, spare_cap;
+    struct obs_record hanging[TAPE_HANGING];
+    uint32_t hanging_n;
+    struct { uint32_t steps, runs, words, obs, pending; } start; /* where the operation began */
+    size_t limit, obs_bytes;
+    _Atomic int current;
+    _Atomic int branch_count;
+    struct branch *branch[TAPE_BRANCHES];
+};
+
+static inline void *pile_at(const struct pile *p, uint32_t i)
+{
+    return (char *)p->chunk[i >> PILE_SHIFT] + (size_t)(i & ((1u << PILE_SHIFT) - 1)) * p->size;
+}
+
+static inline uint32_t pile_word(const struct branch *b, uint32_t i)
+{
+    return ((const uint32_t *)b->words.chunk[i >> PILE_SHIFT])[i & ((1u << PILE_SHIFT) - 1)];
+}
+
+#endif
