@@ -1,0 +1,49 @@
+/* feed.h: what the screen is given to show. The caller (src/cli) owns all of it and keeps it alive until
+ * app_run returns.
+ *
+ *      worker thread ──writes──> tape ──read through a cursor──> screen
+ *            └──── makes wake_fd readable: "there is more" ───────┘
+ *
+ * The screen never runs engine code. It polls wake_fd beside the keyboard; when it becomes readable it
+ * calls `progress`, which empties the descriptor and says how the work stands. A recording has no worker:
+ * wake_fd is -1 and `progress` NULL.
+ *
+ * Threads: the worker must block all signals (pthread_sigmask before it starts), so that a resize or ^C
+ * reaches the thread that waits for keys.
+ */
+#ifndef RADIXSCOPE_UI_FEED_H
+#define RADIXSCOPE_UI_FEED_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "tape/tape.h"
+
+struct ui_progress {
+    bool working;         /* more steps will come by themselves */
+    bool failed;          /* the work ended early; `line` says why */
+    char line[256];       /* one sentence for people, "" when there is nothing to say */
+};
+
+struct ui_words {
+    struct event_words said; /* tokens in sentences, quoted */
+    /* Appends the bytes of a token as they stand in the text, for the tree's edges and the request.
+     * NULL: the quoted text (or the number) is shown instead. */
+    void (*bytes)(void *ctx, uint32_t id, struct buf *b);
+    void *ctx;
+};
+
+struct ui_feed {
+    const struct tape *tape;
+    const char *title;    /* of the scenario or the file: the first word of the title line */
+    const char *mode;     /* "exact", "fast"; NULL when no model is run */
+    struct ui_words words;
+    int wake_fd;          /* -1: nothing more will come */
+    void (*progress)(void *ctx, struct ui_progress *out);
+    /* Run one command of the script language from step `at` of `branch` (":" and forks); returns at once,
+     * -1 and *e when it cannot be understood. NULL: read only, a recording. */
+    int (*command)(void *ctx, int branch, uint32_t at, const char *line, struct err *e);
+    void *ctx;
+};
+
+#endif
