@@ -4,8 +4,22 @@ BUILD ?= build
 CC ?= cc
 
 # Everything the project needs from the system, by pkg-config name. .ci/setup installs what is missing.
-PACKAGES = ncursesw openblas jansson libmd4c libpcre2-8 libutf8proc libzstd
+PACKAGES = ncursesw openblas jansson md4c libpcre2-8 libutf8proc libzstd
 PKG_CONFIG ?= pkg-config
+ifeq ($(shell uname -s),Darwin)# Homebrew keeps these two out of pkg-config's sight
+BREW := $(shell brew --prefix 2>/dev/null)
+export PKG_CONFIG_PATH := $(BREW)/opt/openblas/lib/pkgconfig:$(BREW)/opt/ncurses/lib/pkgconfig:$(PKG_CONFIG_PATH)
+endif
+# Asked once, and only when something is compiled: `make setup` may have to install pkg-config first.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
+
+# Where an installed program looks for its data, behind the folder beside the program itself.
+PREFIX ?= /usr/local
+
+# All cores, unless the caller gave -j.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))
+SUBMAKE = $(MAKE) --no-print-directory $(JOBS)
 
 # -O2 and no -march: the same binary must run on every machine of its kind (design: kernels are chosen
 # at run time). -ffp-contract=off: a fused multiply-add would make results depend on the compiler.
@@ -14,8 +28,8 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-s
        -Wdouble-promotion -Wvla
 STRICT ?=# CI passes STRICT=-Werror; a user's newer compiler must not break the build
 ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off $(OPT) $(WARN) $(STRICT) -Isrc -I. -pthread \
-       $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS)
-ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm -pthread $(LDFLAGS)
+       $(PKG_CFLAGS) -DRADIXSCOPE_PREFIX='"$(PREFIX)"' $(CFLAGS)
+ALL_LIBS = $(PKG_LIBS) -lm -pthread $(LDFLAGS)
 
 LIB_SRC  = $(filter-out src/cli/main.c,$(wildcard src/*/*.c)) $(filter-out ui/main.c,$(wildcard ui/*.c))
 LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -31,17 +45,17 @@ BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/b
 .SECONDARY:
 
 all: setup ## install what is missing, then build
-	@$(MAKE) --no-print-directory build
+	@$(SUBMAKE) build
 
 run: all ## build and open the scenario in the stepper (plain text without a terminal)
 	@$(BUILD)/radixscope play shared-system-prompt
 
 test: setup ## build and run every test; the last line counts them
-	@$(MAKE) --no-print-directory build tests-build depcheck
+	@$(SUBMAKE) build tests-build depcheck
 	@BUILD=$(BUILD) sh tests/run.sh
 
 setup: ## install missing system packages (does nothing when all is there)
-	@CC="$(CC)" sh .ci/setup $(PACKAGES) cmocka
+	@CC="$(CC)" PKG_CONFIG="$(PKG_CONFIG)" sh .ci/setup $(PACKAGES) cmocka
 
 build: $(BUILD)/radixscope
 tests-build: $(TEST_BIN)
@@ -68,16 +82,16 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libradixscope.a
 
 # The sanitizers' builds live beside the ordinary one, so that switching costs no rebuild.
 asan: setup ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
+	@$(SUBMAKE) BUILD=$(BUILD)/asan \
 	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" build tests-build
 	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 sh tests/run.sh
 
 tsan: setup ## every test under ThreadSanitizer
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPT="-O1 -g -fsanitize=thread" build tests-build
+	@$(SUBMAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g -fsanitize=thread" build tests-build
 	@BUILD=$(BUILD)/tsan sh tests/run.sh
 
 bench: setup ## measurements, as ratios within one run
-	@$(MAKE) --no-print-directory build $(BENCH_BIN)
+	@$(SUBMAKE) build $(BENCH_BIN)
 	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
 
 depcheck: ## dependencies point one way (docs/architecture.md)
@@ -90,6 +104,7 @@ clean: ## remove everything built
 	rm -rf $(BUILD)
 
 help: ## this list
+	@echo 'make run and make test are all that is needed; the rest:'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d' -not -path '$(BUILD)/asan/*' -not -path '$(BUILD)/tsan/*')
