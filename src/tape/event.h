@@ -33,7 +33,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{?rules:unified tree|classic RadixCache} rules. The tree has only its root.", "slots")                \
     X(SET, "set", OPERATION, "name:x value:x", "{name} is now {value}.", "sandbox")                          \
     X(NOTE, "note", OPERATION, "text:x", "{text}", "sandbox")                                                \
-    X(RESET, "reset", OPERATION, "units:c",                                                                  \
+    X(RESET, "reset", OPERATION, "units:c pages:c",                                                                  \
       "The cache is reset: {units:token} are forgotten and every slot of the tree is free.", "slots")        \
     /* a request's life (sglang §4) */                                                                       \
     X(REQUEST, "request", REQUEST, "req:r tokens:c ns:x label:x",                                            \
@@ -70,8 +70,9 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(MISS, "no_child", EVENT, "node:n next:t",                                                              \
       "{node} has no child that begins with {next}: the walk ends here.", "match")                           \
     X(SPLIT, "split_node", EVENT, "node:n upper:n at:c units:c req:r next:t have:t",                         \
-      "{node} is split after {at} of {units:token}: {?req:{req}|the key} {?next:goes on with {next}|ends} where "    \
-      "the tree has {have}. The first {at:token} become {upper}; nothing is computed or copied.", "split")   \
+      "{node} is split after {at} of {units:token}: {?req:{req}|the key} {?next:goes on with {next}|ends} "  \
+      "where the tree has {have}. The first {at:token} become {upper}; nothing is computed or copied.",      \
+      "split")                                                                                               \
     X(MATCHED, "matched", EVENT, "node:n units:c of:c req:r",                                                \
       "match_prefix returns {units:slot} and {node}: {units} of {of:token} are cached"                       \
       "{?req:, the rest of {req} must be computed|}.", "match")                                              \
@@ -87,6 +88,9 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(UNLOCK_NODE, "unlock", EVENT, "node:n lock:c moved:c",                                                 \
       "{node} is held by {lock:holder}{?moved:: its {moved:token} move from protected to evictable|}.",      \
       "locks")                                                                                               \
+    X(ADMIT, "admit", EVENT, "req:r units:c of:c",                                                           \
+      "{?units:The first {units:position} of {req}'s row point to the tree's slots"                          \
+      "|{req} starts with an empty row}; its row has {of} positions.", "life")                               \
     /* slots (sglang §3) */                                                                                  \
     X(ALLOC, "alloc", OPERATION, "req:r want:c free:c",                                                      \
       "{?req:{req}|The key} needs {want:new slot}; {free} are free.", "slots")                               \
@@ -117,9 +121,10 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(CACHE_UNFINISHED, "cache_unfinished_req", OPERATION, "req:r units:c chunked:c",                        \
       "cache_unfinished_req: the computed tokens of {req} become shareable before it is answered"            \
       "{?chunked: (one more chunk will follow)|}.", "life")                                                  \
-    X(ROW, "row_rewritten", EVENT, "req:r from:c count:c",                                                   \
-      "{req} now reads {?count:{count:position}, from {from} on,|every position} through the tree's own "    \
-      "slots.", "life")                                                                                      \
+    X(ROW, "row", EVENT, "req:r from:c count:c units:c",                                                     \
+      "{?count:{req} lets go of {count:duplicate} from position {from} on and reads the tree's slots there"  \
+      "|Nothing to rewrite: the tree holds {req}'s own slots}. Its first {units:slot} are the tree's now.",  \
+      "life")                                                                                                \
     X(CACHE_FINISHED, "cache_finished_req", OPERATION, "req:r units:c insert:c",                             \
       "cache_finished_req: {req} leaves; {?insert:its {units:token} with KV stay in the tree for others|"    \
       "nothing of it is inserted}.", "life")                                                                 \
@@ -141,7 +146,9 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(CLOSE_SESSION, "close_session", OPERATION, "session:x leaves:c",                                       \
       "Session {session} closes: {leaves:tagged node} may go at once.", "namespaces")                        \
     X(CLOSED_NODE, "close_node", EVENT, "node:n units:c",                                                    \
-      "{node} belonged to the closed session alone: it goes and its {units:slot} are free.", "namespaces")
+      "{node} belonged to the closed session alone: it goes and its {units:slot} are free.", "namespaces")   \
+    X(CLOSED, "closed", EVENT, "session:x nodes:c",                                                          \
+      "Session {session} is closed: {nodes:node} went.", "namespaces")
 
 enum event_kind {
 #define X(id, ...) EV_##id,

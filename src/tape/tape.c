@@ -364,10 +364,9 @@ static void push_runs(struct branch *b, const struct pending *p, uint32_t n)
         uint32_t k = i + 1;
         while (k < n && p[k].at == p[k - 1].at + 1)
             k++;
-        if (k - i > 1 && run_bytes(p + i, k - i) >= 8 * (k - i))
-            k = i + 1;
-        push_run(b, p + i, k - i);
-        i = k;
+        uint32_t each = k - i == 1 || run_bytes(p + i, k - i) >= 8 * (k - i) ? 1 : k - i;
+        for (; i < k; i += each)
+            push_run(b, p + i, each);
     }
 }
 

@@ -94,7 +94,8 @@ struct node {
     uint32_t last_minus;    /* unified rules: subtract 0.00001 this many times from last_access */
     uint32_t creation_time; /* tick */
     uint32_t tags;          /* first session tag, 0 = none */
-    uint32_t spare[2];      /* the host tier's, when it comes; 0 */
+    uint32_t pins;          /* locks held by hand (lock … unlock), besides those of requests */
+    uint32_t spare;         /* 0 */
 };
 
 /* Where a request is in its life (sglang §4). */
@@ -120,7 +121,7 @@ struct request {
     uint32_t computed_len;       /* leading positions whose KV row is written */
     uint32_t cached_len;         /* prefix found at admission ("cached tokens") */
     uint32_t protected_len;      /* leading slots that belong to the tree (cache_protected_len) */
-    uint32_t node;               /* locked node, 0 = none */
+    uint32_t node;               /* locked node, ROOT when nothing matched, 0 = not running */
     uint32_t recomputed;         /* prompt tokens computed = prompt_len - cached_len, counted as they are */
     uint32_t arrived, finished;  /* ticks */
     uint32_t label;              /* store text shown as its name, 0 = none */

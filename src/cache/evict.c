@@ -1,0 +1,57 @@
+#include "cache/evict.h"
+
+#include "cache/radix.h"
+#include "cache/req.h"
+#include "cache/slots.h"
+
+enum { OBSERVED = 16 };
+
+/* The best candidates hang on the step, so that "why this victim" can be shown. */
+static void observe_candidates(struct cache *c)
+{
+    if (!tape_recording(c->t))
+        return;
+    struct leaf_entry best[OBSERVED];
+    struct obs_candidate seen[OBSERVED] = {0};
+    uint32_t n = leaves_best(&c->leaves, c->w, OBSERVED, best);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct node *node = &c->w->node[best[i].node];
+        seen[i] = (struct obs_candidate){best[i].node, node->id, node->len, node->lock_ref,
+                                         {(double)best[i].key.rank, best[i].key.time}};
+    }
+    tape_observe(c->t, OBS_CANDIDATES, seen, n * sizeof *seen);
+}
+
+/* 2a, 2b */
+static void evict_node(struct cache *c, uint32_t node, uint32_t *freed, uint32_t want)
+{
+    uint32_t parent = c->w->node[node].parent, len = c->w->node[node].len;
+    if (c->listen.removed != NULL)
+        c->listen.removed(c->listen.ctx, node);
+    slots_free(c, node_slots((struct scene){c->w, c->s}, node), len);
+    req_drop_tags(c, node);
+    radix_delete_leaf(c, node);
+    *freed += len;
+    CACHE_EMIT(c, VICTIM, node, len, *freed, want, c->w->node[node].last_access);
+    if (node_evictable(c->w, parent))
+        CACHE_EMIT(c, NEW_CANDIDATE, parent);
+}
+
+bool evict(struct cache *c, uint32_t n, uint32_t req, uint32_t *freed)
+{
+    *freed = 0;
+    if (c->w->head.disabled)
+        return true;
+    observe_candidates(c); /* E1 */
+    CACHE_EMIT(c, EVICT, n, pool_free_slots(c->w), c->leaves.count, c->w->head.policy, req);
+    while (*freed < n) { /* E2 */
+        uint32_t node = leaves_first(&c->leaves, c->w);
+        if (node == 0)
+            break;
+        if (!cache_more(c, c->w->node[node].len))
+            return false;
+        evict_node(c, node, freed, n);
+    }
+    CACHE_EMIT(c, EVICTED, *freed, n, c->leaves.count);
+    return true;
+}

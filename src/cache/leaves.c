@@ -1,0 +1,147 @@
+#include "cache/leaves.h"
+
+#include <string.h>
+
+#include "base/xalloc.h"
+
+enum { WAYS = 4, SLRU_THRESHOLD = 2 };
+
+struct leaf_key leaf_key(const struct world *w, uint32_t node)
+{
+    const struct node *n = &w->node[node];
+    double used = node_last_access(w, node);
+    switch ((enum policy)w->head.policy) {
+    case POLICY_LFU: return (struct leaf_key){n->hit_count, used};
+    case POLICY_SLRU: return (struct leaf_key){n->hit_count >= SLRU_THRESHOLD, used};
+    case POLICY_PRIORITY: return (struct leaf_key){(int32_t)n->priority, used};
+    case POLICY_FIFO: return (struct leaf_key){0, n->creation_time};
+    case POLICY_FILO: return (struct leaf_key){0, -(double)n->creation_time};
+    case POLICY_MRU: return (struct leaf_key){0, -used};
+    default: return (struct leaf_key){0, used};
+    }
+}
+
+static bool key_less(const struct leaf_key *a, const struct leaf_key *b)
+{
+    return a->rank != b->rank ? a->rank < b->rank : a->time < b->time;
+}
+
+bool leaves_reserve(struct leaf_order *o, uint32_t nodes)
+{
+    void *heap = o->heap, *where = o->where;
+    size_t had = o->where_cap;
+    bool ok = xgrow(&heap, &o->heap_cap, nodes, sizeof *o->heap);
+    o->heap = heap;
+    ok = xgrow(&where, &o->where_cap, nodes, sizeof *o->where) && ok;
+    o->where = where;
+    if (o->where_cap > had)
+        memset(o->where + had, 0, (o->where_cap - had) * sizeof *o->where);
+    return ok;
+}
+
+void leaves_clear(struct leaf_order *o)
+{
+    memset(o->where, 0, o->where_cap * sizeof *o->where);
+    o->count = 0;
+}
+
+void leaves_free(struct leaf_order *o)
+{
+    xfree(o->heap);
+    xfree(o->where);
+    *o = (struct leaf_order){0};
+}
+
+static void place(struct leaf_order *o, uint32_t at, struct leaf_entry x)
+{
+    o->heap[at] = x;
+    o->where[x.node] = at + 1;
+}
+
+static void sift_up(struct leaf_order *o, uint32_t at, struct leaf_entry x)
+{
+    while (at > 0 && key_less(&x.key, &o->heap[(at - 1) / WAYS].key)) {
+        place(o, at, o->heap[(at - 1) / WAYS]);
+        at = (at - 1) / WAYS;
+    }
+    place(o, at, x);
+}
+
+static void sift_down(struct leaf_order *o, uint32_t at, struct leaf_entry x)
+{
+    for (;;) {
+        uint32_t first = at * WAYS + 1, best = first;
+        if (first >= o->count)
+            break;
+        for (uint32_t k = first + 1; k < first + WAYS && k < o->count; k++)
+            if (key_less(&o->heap[k].key, &o->heap[best].key))
+                best = k;
+        if (!key_less(&o->heap[best].key, &x.key))
+            break;
+        place(o, at, o->heap[best]);
+        at = best;
+    }
+    place(o, at, x);
+}
+
+static void resift(struct leaf_order *o, uint32_t at, struct leaf_entry x)
+{
+    if (at > 0 && key_less(&x.key, &o->heap[(at - 1) / WAYS].key))
+        sift_up(o, at, x);
+    else
+        sift_down(o, at, x);
+}
+
+void leaves_remove(struct leaf_order *o, uint32_t node)
+{
+    uint32_t at = o->where[node];
+    if (at == 0)
+        return;
+    o->where[node] = 0;
+    struct leaf_entry last = o->heap[--o->count];
+    if (last.node != node)
+        resift(o, at - 1, last);
+}
+
+void leaves_update(struct leaf_order *o, const struct world *w, uint32_t node)
+{
+    bool in = o->where[node] != 0, should = node_evictable(w, node);
+    if (should && !in)
+        sift_up(o, o->count++, (struct leaf_entry){leaf_key(w, node), node});
+    else if (in && !should)
+        leaves_remove(o, node);
+}
+
+void leaves_touch(struct leaf_order *o, const struct world *w, uint32_t node)
+{
+    if (w->head.policy == POLICY_MRU && o->where[node] != 0)
+        resift(o, o->where[node] - 1, (struct leaf_entry){leaf_key(w, node), node});
+}
+
+uint32_t leaves_first(struct leaf_order *o, const struct world *w)
+{
+    while (o->count > 0) {
+        struct leaf_entry top = o->heap[0];
+        struct leaf_key now = leaf_key(w, top.node);
+        if (!key_less(&top.key, &now))
+            return top.node;
+        top.key = now; /* it was used since: put it where it belongs */
+        sift_down(o, 0, top);
+    }
+    return 0;
+}
+
+uint32_t leaves_best(struct leaf_order *o, const struct world *w, uint32_t most, struct leaf_entry *out)
+{
+    uint32_t n = 0;
+    for (; n < most; n++) {
+        uint32_t node = leaves_first(o, w);
+        if (node == 0)
+            break;
+        out[n] = o->heap[0];
+        leaves_remove(o, node);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        sift_up(o, o->count++, out[i]);
+    return n;
+}
