@@ -1,0 +1,149 @@
+/* script.h: the command language of .rxs files, of the ":" prompt and of --plain.
+ *
+ *      # three requests that share a prefix
+ *      title "Shared system prompt"
+ *      pool 128
+ *      system "You are a helpful assistant."
+ *      request "What color is the sky?" max=12 label=sky
+ *      expect cached=0 prompt=36
+ *
+ * One command a line: a word, its operands in order, then options as name=value (a flag is its name
+ * alone). A value is a bare word or a "text" with the escapes \" \\ \n \t \xHH \u{HEX}; # begins a
+ * comment. Settings come before the first action, because a world is made with them.
+ *
+ * Parsing runs nothing. A script is immutable and owns all its texts; any thread may read it. Errors
+ * name file, line and column, what was found there and what is possible.
+ */
+#ifndef RADIXSCOPE_SCRIPT_SCRIPT_H
+#define RADIXSCOPE_SCRIPT_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum command_role {
+    ROLE_SETTING,  /* before the first action, once */
+    ROLE_ANYWHERE, /* changes what later commands mean, touches no cache */
+    ROLE_ACTION,   /* makes steps */
+};
+
+/* Operands and options are "name:type", separated by spaces; ? before an operand: may be left out.
+ *   t text   n name (no spaces)   c count   i signed number   f decimal >= 0   p policy   ! flag
+ *   (a|b)  one of these words
+ *
+ *  X(ENUM, "word", ROLE, "operands", "options", "help") */
+#define SCRIPT_REQUEST_OPTIONS "max:c label:t ns:t session:t priority:i temperature:f seed:c raw:!"
+#define SCRIPT_COMMANDS(X)                                                                                   \
+    X(TITLE, "title", SETTING, "text:t", "", "the name people see")                                          \
+    X(POOL, "pool", SETTING, "slots:c", "", "how many KV slots there are")                                   \
+    X(PAGE, "page", SETTING, "tokens:c", "", "tokens of a page: matches and slots are whole pages")          \
+    X(POLICY, "policy", SETTING, "name:p", "", "which unlocked leaf eviction takes first")                   \
+    X(RULES, "rules", SETTING, "name:(classic|unified)", "", "which of SGLang's two caches is simulated")    \
+    X(TOKENS, "tokens", SETTING, "kind:(model|words|letters)", "",                                           \
+      "who cuts text into tokens: the model, or every word or letter is one")                                \
+    X(MODE, "mode", SETTING, "name:(exact|fast)", "",                                                        \
+      "exact: the same bits with and without the cache; fast: plain matrix products")                        \
+    X(CHUNK, "chunk", SETTING, "tokens:c", "", "prefill at most this many tokens at once (0: whole prompts)")\
+    X(SYSTEM, "system", ANYWHERE, "text:t", "", "the system prompt of the conversations that begin below")   \
+    X(REQUEST, "request", ACTION, "text:t", SCRIPT_REQUEST_OPTIONS,                                          \
+      "a user message in a new conversation: prefill, answer, keep its KV in the tree")                      \
+    X(TURN, "turn", ACTION, "text:t", SCRIPT_REQUEST_OPTIONS,                                                \
+      "the next user message of the conversation that was answered last")                                    \
+    X(INSERT, "insert", ACTION, "text:t", "ns:t priority:i", "insert a key into the tree, with slots of its own") \
+    X(MATCH, "match", ACTION, "text:t", "ns:t", "look for the longest cached prefix; may split a node")      \
+    X(LOCK, "lock", ACTION, "name:n text:t", "ns:t", "hold the nodes that match text; unlock by name")       \
+    X(UNLOCK, "unlock", ACTION, "name:n", "", "let go of what lock held under this name")                    \
+    X(EVICT, "evict", ACTION, "tokens:c", "", "ask eviction to free this many slots")                        \
+    X(SET, "set", ACTION, "what:(policy) name:p", "", "change the eviction policy from here on")             \
+    X(RESET, "reset", ACTION, "", "", "forget the whole cache")                                              \
+    X(SAY, "say", ACTION, "text:t", "", "a step that only says something")                                   \
+    X(EXPECT, "expect", ANYWHERE, "", SCRIPT_EXPECT_OPTIONS,                                                 \
+      "stop with both values if this does not hold of the command above")
+
+/* What expect can ask; the runner measures each by its name. */
+#define SCRIPT_EXPECT_OPTIONS                                                                                \
+    "prompt:c cached:c computed:c generated:c matched:c added:c freed:c nodes:c leaves:c free:c used:c "     \
+    "evictable:c protected:c requests:c text:t answer:t event:n no_event:n "                                 \
+    "outcome:(answered|refused|no_slots)"
+
+enum command_kind {
+#define X(id, ...) CMD_##id,
+    SCRIPT_COMMANDS(X)
+#undef X
+    CMD_COUNT
+};
+
+struct command_info {
+    const char *name, *operands, *options, *help;
+    enum command_role role;
+};
+
+enum { COMMAND_ARGS = 24 };
+
+/* An operand or option as it was written. */
+struct command_arg {
+    const char *spec;     /* its "name:type" in the table */
+    char *text;           /* owned; as written, escapes done, a NUL behind */
+    size_t len;
+    double number;        /* of c, i and f; of (a|b): which word; of p: the policy */
+    uint32_t column;      /* where its value begins */
+};
+
+struct command {
+    enum command_kind kind;
+    uint32_t line, column;
+    uint32_t nargs;
+    struct command_arg *arg; /* (nargs) in the order in which they were written; owned by the script */
+};
+
+struct script {
+    char *name;              /* the file's, or what stands for it in errors */
+    char *source;            /* the text it was parsed from */
+    size_t source_len;
+    struct command *command; /* (count) */
+    uint32_t count;
+};
+
+enum token_source { TOKENS_MODEL, TOKENS_WORDS, TOKENS_LETTERS };
+
+/* What the settings at a script's head ask for. */
+struct script_settings {
+    const char *title;       /* the script's, or its name */
+    uint32_t pool, page, policy, rules, chunk;
+    enum token_source tokens;
+    bool fast;
+    bool pool_given;
+};
+
+enum { SCRIPT_POOL = 256 };  /* slots without a `pool` line */
+
+/* Parse text. `first_line` is the number of its first line (1 for a file). NULL and *e on failure. */
+struct script *script_parse(const char *name, const char *text, size_t len, uint32_t first_line, struct err *e);
+struct script *script_load(const char *path, struct err *e);
+void script_free(struct script *s);
+
+void script_settings(const struct script *s, struct script_settings *out);
+
+/* Can every command run with these settings (a request needs a model's tokens, and so on)? */
+int script_check(const struct script *s, const struct script_settings *with, struct err *e);
+
+/* Set *e to "file:line:column: …" for a command (or one of its arguments, column != 0). Returns -1. */
+int script_fail(const struct script *s, const struct command *c, uint32_t column, struct err *e,
+                const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+const struct command_info *command_info(enum command_kind kind);
+int command_find(const char *name);                                            /* kind, or -1 */
+const struct command_arg *command_arg(const struct command *c, const char *name); /* NULL: not given */
+const char *command_text(const struct command *c, const char *name);           /* NULL: not given */
+uint32_t command_count(const struct command *c, const char *name, uint32_t otherwise);
+
+/* Append "request TEXT [max=COUNT] …" as help shows it. */
+void command_synopsis(enum command_kind kind, struct buf *b);
+
+/* Append text as a quoted string of the language. */
+void script_quote(const char *text, size_t len, struct buf *b);
+
+#endif
