@@ -333,6 +333,20 @@ int32_t radix_dec_lock_ref(struct cache *c, uint32_t node, uint32_t req)
     return delta;
 }
 
+int32_t radix_pin(struct cache *c, uint32_t node)
+{
+    if (node != ROOT)
+        CACHE_SET(c, NODE(node).pins, NODE(node).pins + 1);
+    return radix_inc_lock_ref(c, node, 0);
+}
+
+int32_t radix_unpin(struct cache *c, uint32_t node)
+{
+    if (node != ROOT)
+        CACHE_SET(c, NODE(node).pins, NODE(node).pins - 1);
+    return radix_dec_lock_ref(c, node, 0);
+}
+
 void radix_delete_leaf(struct cache *c, uint32_t node)
 {
     const struct head *h = &c->w->head;

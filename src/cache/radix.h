@@ -64,6 +64,10 @@ uint32_t radix_split_node(struct cache *c, uint32_t child, uint32_t k);
 int32_t radix_inc_lock_ref(struct cache *c, uint32_t node, uint32_t req);
 int32_t radix_dec_lock_ref(struct cache *c, uint32_t node, uint32_t req);
 
+/* The same by hand, for no request: counted in the node's pins. */
+int32_t radix_pin(struct cache *c, uint32_t node);
+int32_t radix_unpin(struct cache *c, uint32_t node);
+
 /* Take a leaf out of the tree: its slots are the caller's to free. */
 void radix_delete_leaf(struct cache *c, uint32_t node);
 

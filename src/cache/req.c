@@ -15,6 +15,87 @@ static const uint32_t *row_slots(const struct cache *c, uint32_t req)
     return c->w->row_slot + REQ(req).row_off;
 }
 
+static bool session_closed(const struct cache *c, uint32_t session)
+{
+    for (uint32_t i = 0; i < c->w->head.closed_count; i++)
+        if (c->w->closed[i] == session)
+            return true;
+    return false;
+}
+
+/* An unused entry. While nothing is recorded, ended requests' entries and rows are used again. */
+static uint32_t req_entry(struct cache *c, uint32_t cap)
+{
+    const struct head *h = &c->w->head;
+    if (!tape_recording(c->t) && h->request_count == 0) {
+        CACHE_SET(c, h->request_top, 1);
+        CACHE_SET(c, h->row_top, 1);
+    }
+    uint32_t req = h->request_top;
+    if (req == WORLD_REQUESTS || cap > WORLD_ROWS - h->row_top)
+        return 0;
+    CACHE_SET(c, h->request_top, req + 1);
+    CACHE_SET(c, h->request_count, h->request_count + 1);
+    const uint32_t *word = &REQ(req).rid;
+    for (uint32_t i = 0; i < sizeof(struct request) / 4; i++)
+        CACHE_SET(c, word[i], 0);
+    CACHE_SET(c, REQ(req).rid, h->next_rid);
+    CACHE_SET(c, h->next_rid, h->next_rid + 1);
+    CACHE_SET(c, REQ(req).row_off, h->row_top);
+    CACHE_SET(c, REQ(req).row_cap, cap);
+    CACHE_SET(c, h->row_top, h->row_top + cap + 1); /* the last token has no slot */
+    return req;
+}
+
+uint32_t req_new(struct cache *c, const struct req_spec *spec)
+{
+    uint32_t req = req_entry(c, spec->cap);
+    if (req == 0)
+        return 0;
+    CACHE_SET(c, REQ(req).state, REQ_WAITING);
+    CACHE_SET(c, REQ(req).ns, spec->ns);
+    CACHE_SET(c, REQ(req).priority, spec->priority);
+    CACHE_SET(c, REQ(req).session, spec->session);
+    CACHE_SET(c, REQ(req).label, spec->label);
+    CACHE_SET(c, REQ(req).prompt_len, spec->n);
+    CACHE_SET(c, REQ(req).total_len, spec->n);
+    CACHE_SET(c, REQ(req).max_new, spec->max_new);
+    CACHE_SET(c, REQ(req).seed, spec->seed);
+    CACHE_SET(c, REQ(req).arrived, c->w->head.clock);
+    for (uint32_t i = 0; i < spec->n; i++)
+        CACHE_SET(c, row_tokens(c, req)[i], spec->tok[i]);
+    CACHE_EMIT(c, REQUEST, req, spec->n, spec->ns, spec->label);
+    return req;
+}
+
+void req_push_token(struct cache *c, uint32_t req, uint32_t token)
+{
+    CACHE_SET(c, row_tokens(c, req)[REQ(req).total_len], token);
+    CACHE_SET(c, REQ(req).total_len, REQ(req).total_len + 1);
+}
+
+void req_set_state(struct cache *c, uint32_t req, uint32_t state, uint32_t reason)
+{
+    bool ended = state == REQ_FINISHED || state == REQ_REFUSED || state == REQ_ABORTED;
+    CACHE_SET(c, REQ(req).state, state);
+    CACHE_SET(c, REQ(req).finish_reason, reason);
+    if (ended) {
+        CACHE_SET(c, REQ(req).finished, c->w->head.clock);
+        CACHE_SET(c, c->w->head.request_count, c->w->head.request_count - 1);
+    }
+}
+
+void req_unadmit(struct cache *c, uint32_t req)
+{
+    uint32_t node = REQ(req).node;
+    radix_dec_lock_ref(c, node, req);
+    CACHE_SET(c, REQ(req).node, 0);
+    CACHE_SET(c, REQ(req).protected_len, 0);
+    CACHE_SET(c, REQ(req).kv_len, 0);
+    CACHE_SET(c, REQ(req).computed_len, 0);
+    CACHE_EMIT(c, RELEASED, req, node);
+}
+
 /* Give row[from:to] back; as duplicates of what the tree has, or as what was never inserted. */
 static void free_row(struct cache *c, uint32_t req, uint32_t from, uint32_t to, bool duplicates)
 {
@@ -142,7 +223,7 @@ bool req_cache_finished(struct cache *c, uint32_t req, uint32_t filled, bool ins
         free_row(c, req, key.units, filled, false); /* F2 */
     } else {
         req_forget(c, req, key.units, filled);
-        if (c->w->head.sessions && REQ(req).session != 0)
+        if (c->w->head.sessions && REQ(req).session != 0 && !session_closed(c, REQ(req).session))
             m = radix_match_prefix(c, &key, req);
     }
     req_tag(c, m.node, REQ(req).session);
@@ -154,14 +235,6 @@ bool req_cache_finished(struct cache *c, uint32_t req, uint32_t filled, bool ins
 }
 
 /* ---- sessions (sglang §5) ---------------------------------------------------------------------------- */
-
-static bool session_closed(const struct cache *c, uint32_t session)
-{
-    for (uint32_t i = 0; i < c->w->head.closed_count; i++)
-        if (c->w->closed[i] == session)
-            return true;
-    return false;
-}
 
 /* The tag of a session on a node, 0 if it has none. */
 static uint32_t tag_find(const struct cache *c, uint32_t node, uint32_t session)

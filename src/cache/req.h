@@ -24,6 +24,26 @@
 #include "cache/cache.h"
 #include "cache/radix.h"
 
+/* What a request is when it arrives. */
+struct req_spec {
+    const uint32_t *tok;       /* (n) */
+    uint32_t n, cap;           /* tokens now; positions its row can hold */
+    uint32_t max_new, ns, session, label;
+    int32_t priority;
+    uint32_t seed;
+};
+
+/* A new request, waiting, with a row of its own. 0 when the world holds no more. Room for n units must
+ * have been made. EMITs REQUEST. */
+uint32_t req_new(struct cache *c, const struct req_spec *spec);
+
+/* One more token behind the row's last one. */
+void req_push_token(struct cache *c, uint32_t req, uint32_t token);
+void req_set_state(struct cache *c, uint32_t req, uint32_t state, uint32_t reason);
+
+/* Admission failed: let go of the node; no slot was taken. */
+void req_unadmit(struct cache *c, uint32_t req);
+
 /* Steps U1 to U4, F1 to F3 for the request's first `filled` tokens. Run inside an operation with room
  * for `filled` units; false: no memory, roll back. Row, node, protected_len of the request change. */
 bool req_cache_unfinished(struct cache *c, uint32_t req, uint32_t filled, bool chunked);

@@ -39,7 +39,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(REQUEST, "request", REQUEST, "req:r tokens:c ns:x label:x",                                            \
       "{req} arrives with {tokens:prompt token}{?ns: in namespace {ns}|}. Nothing is computed yet.",         \
       "life")                                                                                                \
-    X(REFUSE, "refuse", EVENT, "req:r need:c have:c reason:f",                                               \
+    X(REFUSE, "refuse", OPERATION, "req:r need:c have:c reason:f",                                               \
       "{req} cannot run: {reason}. It needs {need} and there are {have}.", "life")                           \
     X(PREFILL, "prefill", OPERATION, "req:r from:c count:c cached:c",                                        \
       "Prefill: the model computes {count:token} of {req} in one pass, positions {from} and up"              \
@@ -51,8 +51,9 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "Keys and values of {count:token} of {req} are written into {?count:its slots|no slots}, "             \
       "beginning at slot {slot}.", "slots")                                                                  \
     X(SAMPLE, "sample", EVENT, "req:r token:t pos:c",                                                        \
-      "The model's best next token is {token}: it becomes position {pos} of {req}.", "life")                 \
-    X(ANSWER, "answer", EVENT, "req:r tokens:c cached:c computed:c reason:f",                                \
+      "The model's next token is {token}: position {pos} of {req}. It has no KV until it is computed.",     \
+      "life")                                                                                                \
+    X(ANSWER, "answer", OPERATION, "req:r tokens:c cached:c computed:c reason:f",                                \
       "{req} is answered ({reason}): {tokens:token} generated; of its prompt {cached:token} came from the "  \
       "cache and {computed} were computed.", "life")                                                         \
     X(ABORT, "abort", OPERATION, "req:r", "{req} is aborted: its own slots go back, what was "               \

@@ -62,7 +62,7 @@ struct obs_candidate {
 /* OBS_LOGITS: the best next tokens. */
 struct obs_logit {
     uint32_t token;
-    float logit;
+    float logit, probability; /* the plain softmax's */
 };
 
 /* A tape with a world made as cfg says. Recording is on. NULL and *e on failure. */

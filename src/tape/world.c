@@ -203,7 +203,7 @@ uint32_t store_intern(struct store *s, const char *name)
     if (copy == NULL)
         return UINT32_MAX;
     s->name[s->name_count] = copy;
-    return s->name_count++;
+    return atomic_fetch_add(&s->name_count, 1); /* the name stands before its number counts */
 }
 
 const char *store_name(const struct store *s, uint32_t number)

@@ -37,6 +37,7 @@
 #ifndef RADIXSCOPE_TAPE_WORLD_H
 #define RADIXSCOPE_TAPE_WORLD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -192,7 +193,7 @@ struct store {
     uint32_t *value;      /* (STORE_UNITS) slots of edges */
     uint32_t token_top, value_top; /* first unused; only grows while a tape records */
     char **name;          /* namespaces, sessions and labels by number; name[0] is "" */
-    uint32_t name_count;
+    _Atomic uint32_t name_count; /* other threads read names while new ones are added */
     uint32_t name_cap;
 };
 
