@@ -1,0 +1,451 @@
+#include "script/runner.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "model/chat.h"
+#include "script/expect.h"
+
+struct message {
+    const char *role;
+    char *text;                    /* owned */
+    size_t len;
+};
+
+struct held {                      /* what `lock` holds under a name */
+    char *name;                    /* owned */
+    uint32_t node;
+};
+
+struct runner {
+    struct runner_config cfg;
+    struct script_settings settings;
+    char *title;                   /* owned; settings.title */
+    struct model *model;
+    bool own_model;
+    struct lexicon *words;
+    struct engine *engine;
+    struct message *message;       /* (messages) the conversation, the system prompt first if it has one */
+    size_t messages, messages_cap;
+    char *system;                  /* owned; for the conversations that begin from here on */
+    size_t system_len;
+    struct held *held;             /* (helds) */
+    size_t helds, helds_cap;
+    struct ids ids;                /* of the command at hand */
+    struct buf answer;
+    struct measured last;          /* what the last action did, for expect */
+    uint32_t refused;
+    atomic_bool cancel;
+};
+
+/* ---- making ----------------------------------------------------------------------------------------- */
+
+static int open_model(struct runner *r, struct err *e)
+{
+    if (r->settings.tokens != TOKENS_MODEL)
+        return 0;
+    r->model = r->cfg.model;
+    if (r->model != NULL)
+        return 0;
+    r->own_model = true;
+    return model_open(r->cfg.model_dir, &r->model, e);
+}
+
+static int make_engine(struct runner *r, struct err *e)
+{
+    const struct script_settings *s = &r->settings;
+    struct engine_config cfg = {.world = {.pool = s->pool, .page_size = s->page, .policy = s->policy,
+                                          .rules = s->rules},
+                                .model = r->model, .fast = s->fast, .chunk = s->chunk};
+    r->engine = engine_new(&cfg, e);
+    if (r->engine == NULL)
+        return -1;
+    if (r->cfg.no_history)
+        tape_record(engine_tape(r->engine), false);
+    return 0;
+}
+
+struct runner *runner_new(const struct script *s, const struct runner_config *cfg, struct err *e)
+{
+    struct runner *r = xcalloc(1, sizeof *r);
+    if (r == NULL) {
+        err_memory(e, sizeof *r, "a run");
+        return NULL;
+    }
+    r->cfg = *cfg;
+    atomic_init(&r->cancel, false);
+    if (cfg->settings != NULL)
+        r->settings = *cfg->settings;
+    else
+        script_settings(s, &r->settings);
+    r->title = xstrdup(r->settings.title);
+    r->settings.title = r->title;
+    int rc = r->title == NULL ? err_memory(e, 64, "a title") : script_check(s, &r->settings, e);
+    if (rc != 0 || open_model(r, e) != 0 ||
+        (r->words = lexicon_new(r->settings.tokens, r->model, e)) == NULL || make_engine(r, e) != 0) {
+        runner_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+static void forget_messages(struct runner *r, size_t keep)
+{
+    while (r->messages > keep)
+        xfree(r->message[--r->messages].text);
+}
+
+void runner_free(struct runner *r)
+{
+    if (r == NULL)
+        return;
+    engine_free(r->engine);
+    lexicon_free(r->words);
+    if (r->own_model)
+        model_close(r->model);
+    forget_messages(r, 0);
+    xfree(r->message);
+    for (size_t i = 0; i < r->helds; i++)
+        xfree(r->held[i].name);
+    xfree(r->held);
+    xfree(r->system);
+    xfree(r->title);
+    ids_free(&r->ids);
+    buf_free(&r->answer);
+    xfree(r);
+}
+
+struct engine *runner_engine(struct runner *r)
+{
+    return r->engine;
+}
+
+struct tape *runner_tape(struct runner *r)
+{
+    return engine_tape(r->engine);
+}
+
+struct model *runner_model(struct runner *r)
+{
+    return r->model;
+}
+
+const struct lexicon *runner_lexicon(const struct runner *r)
+{
+    return r->words;
+}
+
+const struct script_settings *runner_settings(const struct runner *r)
+{
+    return &r->settings;
+}
+
+uint32_t runner_refused(const struct runner *r)
+{
+    return r->refused;
+}
+
+void runner_cancel(struct runner *r)
+{
+    atomic_store(&r->cancel, true);
+    engine_cancel(r->engine);
+}
+
+void runner_uncancel(struct runner *r)
+{
+    atomic_store(&r->cancel, false);
+}
+
+int runner_act_at(struct runner *r, int branch, uint32_t at, struct err *e)
+{
+    const struct tape *t = runner_tape(r);
+    if (tape_branch(t) == branch && tape_length(t, branch) == at)
+        return 0;
+    forget_messages(r, 0); /* the conversation may not have happened yet there */
+    return engine_act_at(r->engine, branch, at, e);
+}
+
+int runner_accepts(const struct runner *r, const struct script *s, struct err *e)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct command_info *info = command_info(s->command[i].kind);
+        if (info->role == ROLE_SETTING) {
+            script_fail(s, &s->command[i], 0, e, "%s is a setting of the whole run, which has begun", info->name);
+            return err_hint(e, s->command[i].kind == CMD_POLICY ? "use: set policy NAME"
+                                                                : "put it into a script's first lines");
+        }
+    }
+    return script_check(s, &r->settings, e);
+}
+
+/* ---- conversations ----------------------------------------------------------------------------------- */
+
+static int add_message(struct runner *r, const char *role, const char *text, size_t len, struct err *e)
+{
+    void *grown = r->message;
+    bool room = xgrow(&grown, &r->messages_cap, r->messages + 1, sizeof *r->message);
+    r->message = grown;
+    char *copy = room ? xmalloc(len + 1) : NULL;
+    if (copy == NULL)
+        return err_memory(e, len, "a message");
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    r->message[r->messages++] = (struct message){role, copy, len};
+    return 0;
+}
+
+static int render_messages(struct runner *r, struct err *e)
+{
+    struct chat_message *list = xcalloc(r->messages, sizeof *list);
+    if (list == NULL)
+        return err_memory(e, r->messages * sizeof *list, "a conversation");
+    for (size_t i = 0; i < r->messages; i++)
+        list[i] = (struct chat_message){r->message[i].role, r->message[i].text, r->message[i].len};
+    int rc = chat_render(r->model, list, r->messages, true, &r->ids, e);
+    xfree(list);
+    return rc;
+}
+
+/* The prompt's tokens into r->ids; the message stays at the conversation's end. */
+static int make_prompt(struct runner *r, const struct command *c, struct err *e)
+{
+    const struct command_arg *text = command_arg(c, "text");
+    ids_clear(&r->ids);
+    if (command_arg(c, "raw") != NULL) {
+        forget_messages(r, 0);
+        return lexicon_encode(r->words, text->text, text->len, &r->ids, e);
+    }
+    if (c->kind == CMD_TURN && r->messages == 0) {
+        err_set(e, "turn continues a conversation, and none has been answered yet");
+        return err_hint(e, "begin one with request");
+    }
+    if (c->kind == CMD_REQUEST) {
+        forget_messages(r, 0);
+        if (r->system != NULL && add_message(r, "system", r->system, r->system_len, e) != 0)
+            return -1;
+    }
+    if (add_message(r, "user", text->text, text->len, e) != 0)
+        return -1;
+    return render_messages(r, e);
+}
+
+static struct request_spec make_spec(const struct runner *r, const struct command *c)
+{
+    uint32_t max = command_count(c, "max", RUNNER_MAX_NEW);
+    const struct command_arg *priority = command_arg(c, "priority"), *heat = command_arg(c, "temperature");
+    const struct command_arg *seed = command_arg(c, "seed");
+    if (r->cfg.max_new != 0 && max > r->cfg.max_new)
+        max = r->cfg.max_new;
+    return (struct request_spec){.ids = r->ids.at, .n = (uint32_t)r->ids.len, .max_new = max,
+                                 .extra_key = command_text(c, "ns"), .session = command_text(c, "session"),
+                                 .label = command_text(c, "label"),
+                                 .priority = priority != NULL ? (int32_t)priority->number : 0,
+                                 .temperature = heat != NULL ? (float)heat->number : 0.0f,
+                                 .seed = seed != NULL ? (uint64_t)seed->number : 0};
+}
+
+/* The generated text without its end token, into r->answer. */
+static void decode_answer(struct runner *r, uint32_t request)
+{
+    uint32_t n;
+    const uint32_t *made = engine_generated(r->engine, request, &n);
+    buf_clear(&r->answer);
+    if (n > 0 && chat_is_end(r->model, made[n - 1]))
+        n--;
+    tokenizer_decode(model_get_tokenizer(r->model), made, n, &r->answer);
+}
+
+/* ---- one function a command: 0, or -1 and *e ------------------------------------------------------------ */
+
+static int do_request(struct runner *r, const struct command *c, struct runner_report *rep, struct request_spec *spec,
+                      struct request_report *out, struct err *e)
+{
+    if (make_prompt(r, c, e) != 0)
+        return -1;
+    *spec = make_spec(r, c);
+    if (r->cfg.prepare != NULL)
+        r->cfg.prepare(r->cfg.ctx, spec);
+    if (engine_request(r->engine, spec, out, e) != 0)
+        return -1;
+    decode_answer(r, out->request);
+    rep->spec = spec;
+    rep->request = out;
+    rep->prompt = command_arg(c, "text")->text;
+    rep->prompt_len = command_arg(c, "text")->len;
+    rep->answer = buf_text(&r->answer);
+    rep->answer_len = r->answer.len;
+    if (r->messages > 0 && out->outcome == OUTCOME_DONE)
+        return add_message(r, "assistant", rep->answer, rep->answer_len, e);
+    forget_messages(r, 0); /* an unanswered message cannot be continued */
+    return 0;
+}
+
+static int do_key(struct runner *r, const struct command *c, struct runner_report *rep, struct err *e)
+{
+    const struct command_arg *text = command_arg(c, "text"), *priority = command_arg(c, "priority");
+    const char *ns = command_text(c, "ns");
+    uint32_t node;
+    ids_clear(&r->ids);
+    if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0)
+        return -1;
+    rep->units = (uint32_t)r->ids.len;
+    if (c->kind == CMD_MATCH)
+        return engine_match(r->engine, r->ids.at, rep->units, ns, &rep->matched, &node, e);
+    int rc = engine_insert(r->engine, r->ids.at, rep->units, ns, priority != NULL ? (int32_t)priority->number : 0,
+                           &rep->matched, &rep->added, e);
+    rep->no_slots = rc == 1;
+    return rc < 0 ? -1 : 0;
+}
+
+static struct held *find_held(struct runner *r, const char *name)
+{
+    for (size_t i = 0; i < r->helds; i++)
+        if (strcmp(r->held[i].name, name) == 0)
+            return &r->held[i];
+    return NULL;
+}
+
+static int do_lock(struct runner *r, const struct command *c, struct err *e)
+{
+    const char *name = command_text(c, "name");
+    const struct command_arg *text = command_arg(c, "text");
+    if (find_held(r, name) != NULL)
+        return err_set(e, "the name %s holds a lock already: unlock it first", name);
+    void *grown = r->held;
+    bool room = xgrow(&grown, &r->helds_cap, r->helds + 1, sizeof *r->held);
+    r->held = grown;
+    struct held held = {room ? xstrdup(name) : NULL, 0};
+    if (held.name == NULL)
+        return err_memory(e, 64, "the name of a lock");
+    ids_clear(&r->ids);
+    if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0 ||
+        engine_lock(r->engine, r->ids.at, (uint32_t)r->ids.len, command_text(c, "ns"), &held.node, e) != 0) {
+        xfree(held.name);
+        return -1;
+    }
+    r->held[r->helds++] = held;
+    return 0;
+}
+
+static int do_unlock(struct runner *r, const struct command *c, struct err *e)
+{
+    struct held *held = find_held(r, command_text(c, "name"));
+    if (held == NULL) {
+        err_set(e, "nothing is locked under the name %s", command_text(c, "name"));
+        return err_hint(e, "lock NAME \"text\" comes first");
+    }
+    if (engine_unlock(r->engine, held->node, e) != 0)
+        return -1;
+    xfree(held->name);
+    *held = r->held[--r->helds];
+    return 0;
+}
+
+static int do_system(struct runner *r, const struct command *c, struct err *e)
+{
+    char *copy = xmemdup(c->arg[0].text, c->arg[0].len + 1);
+    if (copy == NULL)
+        return err_memory(e, c->arg[0].len, "a system prompt");
+    xfree(r->system);
+    r->system = copy;
+    r->system_len = c->arg[0].len;
+    if (r->system_len == 0) { /* system "": none */
+        xfree(r->system);
+        r->system = NULL;
+    }
+    return 0;
+}
+
+static int do_action(struct runner *r, const struct command *c, struct runner_report *rep, struct request_spec *spec,
+                     struct request_report *out, struct err *e)
+{
+    switch (c->kind) {
+    case CMD_REQUEST:
+    case CMD_TURN: return do_request(r, c, rep, spec, out, e);
+    case CMD_INSERT:
+    case CMD_MATCH: return do_key(r, c, rep, e);
+    case CMD_LOCK: return do_lock(r, c, e);
+    case CMD_UNLOCK: return do_unlock(r, c, e);
+    case CMD_EVICT: return engine_evict(r->engine, command_count(c, "tokens", 0), &rep->freed, e);
+    case CMD_SET: return engine_set_policy(r->engine, command_count(c, "name", 0), e);
+    case CMD_RESET: return engine_reset(r->engine, e);
+    case CMD_SAY: return engine_note(r->engine, command_text(c, "text"), e);
+    default: return 0;
+    }
+}
+
+/* ---- running -------------------------------------------------------------------------------------------- */
+
+static void keep_measured(struct runner *r, const struct runner_report *rep)
+{
+    r->last = (struct measured){.branch = rep->branch, .before = rep->before, .after = rep->after,
+                                .matched = rep->matched, .added = rep->added, .freed = rep->freed,
+                                .no_slots = rep->no_slots, .answer = rep->answer, .answer_len = rep->answer_len};
+    r->last.has_request = rep->request != NULL;
+    if (rep->request != NULL)
+        r->last.request = *rep->request;
+    if (rep->no_slots || (rep->request != NULL && rep->request->outcome == OUTCOME_REFUSED))
+        r->refused++;
+}
+
+/* Say where in the script it went wrong, unless the sentence does. */
+static enum run_result failed_at(const struct script *s, const struct command *c, const struct err *inner,
+                                 struct err *e)
+{
+    script_fail(s, c, 0, e, "%.380s", inner->what);
+    if (inner->hint[0] != '\0')
+        err_hint(e, "%s", inner->hint);
+    return RUN_FAILED;
+}
+
+static enum run_result run_action(struct runner *r, const struct script *s, const struct command *c, struct err *e)
+{
+    struct tape *t = runner_tape(r);
+    struct request_spec spec;
+    struct request_report out = {0};
+    struct runner_report rep = {.script = s, .command = c, .branch = tape_branch(t)};
+    struct err inner = {0};
+    rep.before = tape_length(t, rep.branch);
+    int rc = do_action(r, c, &rep, &spec, &out, &inner);
+    rep.after = tape_length(t, rep.branch);
+    if (rc != 0)
+        return failed_at(s, c, &inner, e);
+    keep_measured(r, &rep);
+    if (r->cfg.report != NULL)
+        r->cfg.report(r->cfg.ctx, &rep);
+    return rep.request != NULL && out.outcome == OUTCOME_CANCELLED ? RUN_CANCELLED : RUN_DONE;
+}
+
+static enum run_result run_expect(struct runner *r, const struct script *s, const struct command *c, struct err *e)
+{
+    if (expect_check(runner_tape(r), &r->last, s, c, e) != 0)
+        return RUN_FAILED;
+    if (expect_of_refusal(c) && r->refused > 0)
+        r->refused--; /* it was meant to be refused */
+    return RUN_DONE;
+}
+
+enum run_result runner_command(struct runner *r, const struct script *s, const struct command *c, struct err *e)
+{
+    if (atomic_load(&r->cancel))
+        return RUN_CANCELLED;
+    if (c->kind == CMD_EXPECT)
+        return run_expect(r, s, c, e);
+    if (c->kind == CMD_SYSTEM)
+        return do_system(r, c, e) != 0 ? RUN_FAILED : RUN_DONE;
+    if (command_info(c->kind)->role == ROLE_SETTING)
+        return RUN_DONE; /* the world was made with it */
+    return run_action(r, s, c, e);
+}
+
+enum run_result runner_script(struct runner *r, const struct script *s, struct err *e)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        enum run_result rc = runner_command(r, s, &s->command[i], e);
+        if (rc != RUN_DONE)
+            return rc;
+    }
+    return RUN_DONE;
+}
