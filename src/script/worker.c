@@ -1,0 +1,279 @@
+#include "script/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+
+struct job {
+    struct job *next;
+    struct script *script; /* owned */
+    int branch;
+    uint32_t at;
+};
+
+struct worker {
+    struct runner *runner;
+    pthread_t thread;
+    pthread_mutex_t lock;    /* guards everything below */
+    pthread_cond_t changed;
+    struct job *first, *last;
+    bool running, quit, started;
+    struct worker_status status;
+    int pipe[2];             /* the worker writes a byte for news */
+    uint32_t typed;          /* lines typed so far: they are numbered in errors */
+};
+
+static void tell(const struct worker *w)
+{
+    ssize_t n;
+    do /* a full pipe is news enough */
+        n = write(w->pipe[1], "!", 1);
+    while (n < 0 && errno == EINTR);
+}
+
+/* ---- the worker's thread ------------------------------------------------------------------------------ */
+
+static void job_free(struct job *j)
+{
+    script_free(j->script);
+    xfree(j);
+}
+
+static void set_command(struct worker *w, const struct job *j, uint32_t i)
+{
+    pthread_mutex_lock(&w->lock);
+    w->status.done = i;
+    w->status.commands = j->script->count;
+    w->status.command = i < j->script->count ? command_info(j->script->command[i].kind)->name : NULL;
+    w->status.line = i < j->script->count ? j->script->command[i].line : 0;
+    w->status.branch = tape_branch(runner_tape(w->runner));
+    pthread_mutex_unlock(&w->lock);
+    tell(w);
+}
+
+static enum run_result run_job(struct worker *w, const struct job *j, struct err *e)
+{
+    if (j->branch >= 0 && runner_act_at(w->runner, j->branch, j->at, e) != 0)
+        return RUN_FAILED;
+    for (uint32_t i = 0; i < j->script->count; i++) {
+        set_command(w, j, i);
+        enum run_result rc = runner_command(w->runner, j->script, &j->script->command[i], e);
+        if (rc != RUN_DONE)
+            return rc;
+    }
+    return RUN_DONE;
+}
+
+static struct job *next_job(struct worker *w) /* NULL: quit */
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->first == NULL && !w->quit)
+        pthread_cond_wait(&w->changed, &w->lock);
+    struct job *j = w->quit ? NULL : w->first;
+    if (j != NULL) {
+        w->first = j->next;
+        if (w->first == NULL)
+            w->last = NULL;
+        w->status.queued--;
+        w->status.state = WORKER_RUNNING;
+        w->running = true;
+        runner_uncancel(w->runner); /* under the lock: worker_cancel means what runs from here on */
+    }
+    pthread_mutex_unlock(&w->lock);
+    return j;
+}
+
+static void job_done(struct worker *w, enum run_result rc, const struct err *e)
+{
+    pthread_mutex_lock(&w->lock);
+    w->status.state = rc == RUN_DONE ? WORKER_IDLE : rc == RUN_FAILED ? WORKER_FAILED : WORKER_CANCELLED;
+    w->status.failure = *e;
+    w->status.command = NULL;
+    w->status.branch = tape_branch(runner_tape(w->runner));
+    w->running = false;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    tell(w);
+}
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct job *j;
+    while ((j = next_job(w)) != NULL) {
+        struct err e = {0};
+        enum run_result rc = run_job(w, j, &e);
+        job_free(j); /* before anybody who waits is told */
+        job_done(w, rc, &e);
+    }
+    return NULL;
+}
+
+/* ---- everybody else ------------------------------------------------------------------------------------ */
+
+static int open_pipe(struct worker *w, struct err *e)
+{
+    if (pipe(w->pipe) != 0) {
+        w->pipe[0] = w->pipe[1] = -1;
+        return err_set(e, "no pipe could be made: %s", strerror(errno));
+    }
+    for (int i = 0; i < 2; i++) {
+        fcntl(w->pipe[i], F_SETFL, O_NONBLOCK);
+        fcntl(w->pipe[i], F_SETFD, FD_CLOEXEC);
+    }
+    return 0;
+}
+
+static int start_thread(struct worker *w, struct err *e)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&w->thread, NULL, work, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
+        return err_set(e, "no thread could be started: %s", strerror(rc));
+    w->started = true;
+    return 0;
+}
+
+struct worker *worker_new(const struct script *s, const struct runner_config *cfg, struct err *e)
+{
+    struct worker *w = xcalloc(1, sizeof *w);
+    if (w == NULL) {
+        err_memory(e, sizeof *w, "a worker");
+        return NULL;
+    }
+    w->pipe[0] = w->pipe[1] = -1;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->changed, NULL);
+    w->runner = runner_new(s, cfg, e);
+    if (w->runner == NULL || open_pipe(w, e) != 0 || start_thread(w, e) != 0) {
+        worker_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+static void drop_queue(struct worker *w) /* under the lock */
+{
+    while (w->first != NULL) {
+        struct job *j = w->first;
+        w->first = j->next;
+        job_free(j);
+    }
+    w->last = NULL;
+    w->status.queued = 0;
+}
+
+void worker_free(struct worker *w)
+{
+    if (w == NULL)
+        return;
+    if (w->started) {
+        pthread_mutex_lock(&w->lock);
+        drop_queue(w);
+        w->quit = true;
+        runner_cancel(w->runner);
+        pthread_cond_broadcast(&w->changed);
+        pthread_mutex_unlock(&w->lock);
+        pthread_join(w->thread, NULL);
+    }
+    runner_free(w->runner);
+    for (int i = 0; i < 2; i++)
+        if (w->pipe[i] >= 0)
+            close(w->pipe[i]);
+    pthread_cond_destroy(&w->changed);
+    pthread_mutex_destroy(&w->lock);
+    xfree(w);
+}
+
+int worker_submit(struct worker *w, struct script *s, int branch, uint32_t at, struct err *e)
+{
+    struct job *j = xcalloc(1, sizeof *j);
+    if (j == NULL) {
+        script_free(s);
+        return err_memory(e, sizeof *j, "a command");
+    }
+    *j = (struct job){NULL, s, branch, at};
+    pthread_mutex_lock(&w->lock);
+    if (w->last != NULL)
+        w->last->next = j;
+    else
+        w->first = j;
+    w->last = j;
+    w->status.queued++;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    return 0;
+}
+
+int worker_submit_line(struct worker *w, const char *line, int branch, uint32_t at, struct err *e)
+{
+    pthread_mutex_lock(&w->lock);
+    uint32_t number = ++w->typed;
+    pthread_mutex_unlock(&w->lock);
+    struct script *s = script_parse("typed", line, strlen(line), number, e);
+    if (s == NULL)
+        return -1;
+    if (runner_accepts(w->runner, s, e) != 0) { /* reads settings only: they never change */
+        script_free(s);
+        return -1;
+    }
+    return worker_submit(w, s, branch, at, e);
+}
+
+void worker_cancel(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    drop_queue(w);
+    if (w->running)
+        runner_cancel(w->runner);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void worker_wait(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->running || w->first != NULL)
+        pthread_cond_wait(&w->changed, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void worker_get_status(struct worker *w, struct worker_status *out)
+{
+    pthread_mutex_lock(&w->lock);
+    *out = w->status;
+    if (w->first != NULL && !w->running)
+        out->state = WORKER_RUNNING; /* it is about to */
+    pthread_mutex_unlock(&w->lock);
+}
+
+int worker_fd(const struct worker *w)
+{
+    return w->pipe[0];
+}
+
+void worker_drain(struct worker *w)
+{
+    char bytes[256];
+    ssize_t n;
+    do
+        n = read(w->pipe[0], bytes, sizeof bytes);
+    while (n == sizeof bytes || (n < 0 && errno == EINTR));
+}
+
+struct tape *worker_tape(struct worker *w)
+{
+    return runner_tape(w->runner);
+}
+
+struct runner *worker_runner(struct worker *w)
+{
+    return w->runner;
+}
