@@ -1,0 +1,18 @@
+/* forward_parts.h: choosing the engine of a forward pass by hand; for tests, benches and check-model. */
+#ifndef RADIXSCOPE_MODEL_FORWARD_PARTS_H
+#define RADIXSCOPE_MODEL_FORWARD_PARTS_H
+
+#include "model/blas.h"
+#include "model/forward.h"
+#include "model/kernel.h"
+
+struct forward_engine {
+    enum blas_engine blas;
+    const struct kernels *kernels; /* NULL: the best */
+};
+
+/* forward_new with an engine of the caller's choice (NULL: the mode's own). */
+struct forward *forward_new_with(const struct model *m, struct kvrows *rows, enum forward_mode mode, unsigned threads,
+                                 const struct forward_engine *engine, struct err *e);
+
+#endif
