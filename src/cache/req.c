@@ -156,7 +156,7 @@ bool req_alloc(struct cache *c, uint32_t req, uint32_t upto, uint32_t ask, bool 
     uint32_t last = have > 0 ? row_slots(c, req)[have - 1] : 0;
     const uint32_t *row = row_slots(c, req) + have;
     /* the row is written through the tape, so the slots come by way of the scratch */
-    *got = slots_alloc(c, have, last, count, c->scratch);
+    *got = slots_alloc_extend(c, have, last, count, c->scratch);
     if (!*got) {
         CACHE_EMIT(c, ALLOC_FAIL, count, pool_free_slots(c->w), c->w->head.protected_size);
         return true;

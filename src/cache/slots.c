@@ -56,13 +56,14 @@ uint32_t slots_pages_needed(const struct world *w, uint32_t have, uint32_t count
     return (have + count + size - 1) / size - (have + size - 1) / size;
 }
 
-bool slots_alloc(struct cache *c, uint32_t have, uint32_t last, uint32_t count, uint32_t *out)
+/* Hand out `count` slots behind `have`; `wary` pages must be in front or the side list is joined first. */
+static bool take_slots(struct cache *c, uint32_t have, uint32_t last, uint32_t count, uint32_t wary, uint32_t *out)
 {
     const struct head *h = &c->w->head;
-    uint32_t size = h->page_size, pages = slots_pages_needed(c->w, have, count);
-    if (pages > h->free_pages && h->side_pages > 0 && !merge_and_sort_free(c))
+    uint32_t size = h->page_size;
+    if (wary > h->free_pages && h->side_pages > 0 && !merge_and_sort_free(c))
         return false;
-    if (pages > h->free_pages)
+    if (slots_pages_needed(c->w, have, count) > h->free_pages)
         return false;
     uint32_t slot = last;
     for (uint32_t i = 0; i < count; i++) {
@@ -70,6 +71,19 @@ bool slots_alloc(struct cache *c, uint32_t have, uint32_t last, uint32_t count, 
         out[i] = slot;
     }
     return true;
+}
+
+bool slots_alloc_extend(struct cache *c, uint32_t have, uint32_t last, uint32_t count, uint32_t *out)
+{
+    /* With pages, upstream joins the lists earlier than it must: tokens // P + batch size + 1. The
+     * recording cache/long_13 shows it. */
+    uint32_t size = c->w->head.page_size, wary = size == 1 ? count : count / size + 2;
+    return take_slots(c, have, last, count, wary, out);
+}
+
+bool slots_alloc(struct cache *c, uint32_t count, uint32_t *out)
+{
+    return take_slots(c, 0, 0, count, slots_pages_needed(c->w, 0, count), out);
 }
 
 /* The sorted distinct pages of n slots; they usually come in order already. */

@@ -21,11 +21,14 @@
 
 /* Take slots for `count` tokens after `last` (the last slot already held by the same sequence of `have`
  * tokens; ignored when have is a multiple of the page size): first the rest of last's page, then whole
- * pages, then the start of one more (extend allocation). out: (count). false, nothing taken: not enough.
- * Room for `count` units must have been made. */
-bool slots_alloc(struct cache *c, uint32_t have, uint32_t last, uint32_t count, uint32_t *out);
+ * pages, then the start of one more (sglang §3 "extend allocation"). out: (count). false, nothing taken:
+ * not enough. Room for `count` units must have been made. */
+bool slots_alloc_extend(struct cache *c, uint32_t have, uint32_t last, uint32_t count, uint32_t *out);
 
-/* Pages that slots_alloc would take. */
+/* Take slots for `count` tokens of nobody's sequence: whole pages from the front. */
+bool slots_alloc(struct cache *c, uint32_t count, uint32_t *out);
+
+/* Pages that slots_alloc_extend would take. */
 uint32_t slots_pages_needed(const struct world *w, uint32_t have, uint32_t count);
 
 /* Give n slots back in one call. n = 0 does nothing. */

@@ -42,7 +42,7 @@ static int take_slots(struct cache *c, const struct key *key, uint32_t matched, 
         return -1;
     if (!cache_more(c, key->units))
         return -1;
-    *got = slots_alloc(c, matched, 0, need, slots + matched);
+    *got = slots_alloc(c, need, slots + matched);
     if (*got)
         CACHE_EMIT(c, TAKE, 0, need, slots[matched], pool_free_slots(c->w));
     else
