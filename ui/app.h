@@ -14,12 +14,13 @@
 #define RADIXSCOPE_UI_APP_H
 
 #include "ui/feed.h"
+#include "ui/view.h"
 
 struct ui_options {
     const char *theme;    /* a name of theme.h; NULL: "default" (NO_COLOR in the environment: "mono") */
     bool ascii;           /* lines and marks in ASCII even where the locale has more */
     bool mono;            /* no colour at all */
-    uint32_t start;       /* step to open at; 0: before the first */
+    uint32_t start;       /* step to open at; 0: the first */
 };
 
 /* Can a screen be drawn here? 0 if so. -1 and a sentence (no terminal, TERM=dumb, …) if not: print plain
@@ -29,5 +30,30 @@ int ui_available(struct err *e);
 /* Show the feed until the person leaves. Returns the exit code: 0 after `q`, 130 after ^C, or -1 and *e
  * (the terminal is as it was before). */
 int app_run(const struct ui_feed *feed, const struct ui_options *options, struct err *e);
+
+/* ---- the parts, for tests: no terminal is touched below ------------------------------------------- */
+
+struct app {
+    const struct ui_feed *feed;
+    const struct theme *theme;
+    struct cursor cursor;
+    struct moment m;
+    struct marks marks;
+    struct view v;
+    struct ui_progress progress;
+    char find[64];        /* what was looked for last */
+    bool quit;
+    int exit_code;
+};
+
+int app_init(struct app *a, const struct ui_feed *feed, const struct ui_options *options, struct err *e);
+void app_done(struct app *a);
+
+void app_key(struct app *a, int key);      /* one key (key.h) */
+void app_wake(struct app *a);              /* the feed has something new */
+void app_tick(struct app *a);              /* playing: the time for the next step has come */
+bool app_idle(struct app *a);              /* read on for the timeline; false while there is more to read */
+void app_draw(struct app *a, struct surface *s);
+void app_goto(struct app *a, uint32_t at); /* clipped to the steps there are */
 
 #endif

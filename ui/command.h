@@ -1,0 +1,47 @@
+/* command.h: everything a person can do, in one table. The keys, the footer and the help screen come from
+ * it, so that they cannot disagree.
+ */
+#ifndef RADIXSCOPE_UI_COMMAND_H
+#define RADIXSCOPE_UI_COMMAND_H
+
+#include <stddef.h>
+
+#include "ui/key.h"
+
+/*  X(ENUM, key, other key, "key as written", "short, for the footer", "help", "group") */
+#define COMMAND_TABLE(X)                                                                                     \
+    X(STEP, K_RIGHT, 0, "Right", "step", "one step forward", "time")                                         \
+    X(BACK, K_LEFT, 0, "Left", "back", "one step back", "time")                                              \
+    X(NEXT_OP, K_DOWN, 0, "Down", "next operation", "to the next operation (match, evict, insert ...)", "time") \
+    X(PREV_OP, K_UP, 0, "Up", "operation before", "to the operation before", "time")                         \
+    X(NEXT_REQUEST, ']', 0, "]", "next request", "to the next request", "time")                              \
+    X(PREV_REQUEST, '[', 0, "[", "request before", "to the request before", "time")                          \
+    X(FIRST, K_HOME, 0, "Home", "first", "to before the first step", "time")                                 \
+    X(LAST, K_END, 0, "End", "last", "to the last step", "time")                                             \
+    X(PLAY, ' ', 0, "Space", "play", "play by itself; again: stop", "time")                                  \
+    X(FASTER, '+', 0, "+", "faster", "play faster", "time")                                                  \
+    X(SLOWER, '-', 0, "-", "slower", "play slower", "time")                                                  \
+    X(GOTO, 'G', 0, "G", "go to", "type a number, then G: go to that step; G alone: the last", "time")       \
+    X(FOCUS, K_TAB, 0, "Tab", "choose", "move the focus: tree, slots, none; Up and Down choose there", "look") \
+    X(THEME, 'T', 0, "T", "theme", "the next theme of colours", "look")                                      \
+    X(HELP, '?', 0, "?", "keys", "this list", "look")                                                        \
+    X(CLOSE, K_ESC, 0, "Esc", "close", "back to the stepper", "look")                                        \
+    X(QUIT, 'q', 0, "q", "quit", "leave", "look")
+
+enum command {
+    CMD_NONE = -1,
+#define X(id, ...) CMD_##id,
+    COMMAND_TABLE(X)
+#undef X
+    CMD_COUNT
+};
+
+struct command_info {
+    int key, other;
+    const char *written, *brief, *help, *group;
+};
+
+const struct command_info *command_info(enum command c);
+enum command command_of(int key); /* CMD_NONE: no command has this key */
+
+#endif

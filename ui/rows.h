@@ -1,0 +1,42 @@
+/* rows.h: the tree as an outline of rows, walked locally, so that a frame costs the rows on the screen and
+ * not the nodes of the tree.
+ *
+ *      root                      a node with many children shows the first ones, those that matter now
+ *      ├─ A                      (on the path, changed, chosen), a row that counts the rest, and the
+ *      │  ├─ B                   last ones
+ *      │  ├─ .. 7,368 more       ROW_MORE
+ *      │  └─ Z
+ *      └─ x C                    ROW_GONE: a node that this step removed, drawn once more
+ */
+#ifndef RADIXSCOPE_UI_ROWS_H
+#define RADIXSCOPE_UI_ROWS_H
+
+#include "ui/moment.h"
+
+enum row_kind { ROW_NONE, ROW_NODE, ROW_MORE, ROW_GONE };
+
+struct row {
+    enum row_kind kind;
+    uint32_t node;   /* of ROW_MORE: the parent */
+};
+
+enum {
+    FAN_ALL = 24,    /* up to so many children are all shown */
+    FAN_FIRST = 8, FAN_LAST = 3, FAN_MARKED = 12,
+    FAN_ROWS = FAN_ALL + 2,
+};
+
+/* The rows below a node, in order; at most FAN_ROWS. `chosen`: a node to show in any case. */
+int rows_kids(const struct moment *m, uint32_t chosen, uint32_t parent, struct row out[FAN_ROWS]);
+
+struct row rows_next(const struct moment *m, uint32_t chosen, struct row at);
+struct row rows_prev(const struct moment *m, uint32_t chosen, struct row at);
+uint32_t rows_parent(const struct moment *m, struct row at);   /* 0 for the root */
+bool rows_last(const struct moment *m, struct row at);         /* is it the last of its parent's rows? */
+uint32_t rows_hidden(const struct moment *m, uint32_t chosen, uint32_t parent); /* behind ROW_MORE */
+
+/* The rows to show in a window of h: fills out[h], returns how many. The row of `chosen` (not 0) is among
+ * them. All rows when they fit; else windows that move by half pages, so that small steps move nothing. */
+int rows_window(const struct moment *m, uint32_t chosen, int h, struct row *out);
+
+#endif

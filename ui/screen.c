@@ -1,0 +1,110 @@
+#include "ui/screen.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "ui/text.h"
+
+enum { TITLE_MAX = 160 };
+
+/* A title at the right end of an edge, if it does not run into the left one (`taken` cells). */
+static void right_title(struct surface *s, int y, int taken, unsigned style, const char *text)
+{
+    int width = utf8_string_width(text, strlen(text)) + 5;
+    if (taken + width + 3 <= s->w)
+        surface_title(s, s->w - width, y, width, style, text);
+}
+
+static void draw_slots_title(const struct picture *p, const struct layout *l, struct surface *s)
+{
+    char left[TITLE_MAX], counts[TITLE_MAX];
+    view_slots_title(p, l->slots, left, sizeof left);
+    surface_title(s, 0, l->slots_edge, s->w, ROLE_TITLE, left);
+    view_slots_counts(p, counts, sizeof counts);
+    right_title(s, l->slots_edge, (int)strlen(left) + 4, ROLE_TEXT, counts);
+}
+
+static void draw_time_title(const struct picture *p, const struct layout *l, struct surface *s)
+{
+    const struct ui_progress *g = p->progress;
+    char text[TITLE_MAX];
+    surface_title(s, 0, l->time_edge, s->w, ROLE_TITLE, "time");
+    if (p->v->playing) {
+        int tenths = view_speed_tenths(p->v->speed);
+        snprintf(text, sizeof text, "playing, %d.%d steps a second", tenths / 10, tenths % 10);
+        right_title(s, l->time_edge, 10, ROLE_CHANGED, text);
+    } else if (g->working) {
+        snprintf(text, sizeof text, "%s%u steps so far", p->v->waiting ? "waiting for the next step: " : "computing: ",
+                 p->m->length);
+        right_title(s, l->time_edge, 10, ROLE_CHANGED, text);
+    } else if (g->failed) {
+        right_title(s, l->time_edge, 10, ROLE_ALERT, "the run ended early");
+    }
+}
+
+static void draw_titles(const struct picture *p, const struct layout *l, struct surface *s)
+{
+    char text[TITLE_MAX];
+    view_tree_title(p, text, sizeof text);
+    surface_title(s, 0, 1, l->request.x - 1, ROLE_TITLE, text);
+    view_request_title(p, text, sizeof text);
+    surface_title(s, l->request.x - 1, 1, l->request.w + 2, ROLE_TITLE, text);
+    draw_slots_title(p, l, s);
+    view_story_title(p, text, sizeof text);
+    surface_title(s, 0, l->story_edge, s->w, ROLE_TITLE, text);
+    if (l->time_edge >= 0)
+        draw_time_title(p, l, s);
+}
+
+static void draw_stepper(const struct picture *p, const struct layout *l, struct surface *s)
+{
+    view_tree_draw(p, s, l->tree);
+    view_request_draw(p, s, l->request);
+    view_slots_draw(p, s, l->slots);
+    view_story_draw(p, s, l->story);
+    view_timeline_draw(p, s, l->time);
+}
+
+/* One column for a very small screen: what happened first, because it is what matters most. */
+static void draw_plain(const struct picture *p, const struct layout *l, struct surface *s)
+{
+    struct rect b = l->body;
+    int story = b.h > 8 ? 5 : b.h;
+    view_story_draw(p, s, (struct rect){b.x, b.y, b.w, story});
+    int left = b.h - story - 1, tree = left * 3 / 5;
+    if (left < 4 || b.w < 24)
+        return;
+    view_tree_draw(p, s, (struct rect){b.x, b.y + story + 1, b.w, tree});
+    view_request_draw(p, s, (struct rect){b.x - 1, b.y + story + 1 + tree, b.w + 2, left - tree});
+}
+
+/* A view that takes the place of the panes. */
+static void draw_full_view(const struct picture *p, const struct layout *l, struct surface *s)
+{
+    struct rect r = l->body;
+    if (l->kind != LAYOUT_PLAIN) {
+        surface_box(s, (struct rect){0, 1, s->w, s->h - 2}, ROLE_FRAME);
+        r = (struct rect){2, 2, s->w - 4, s->h - 4};
+        surface_title(s, 0, 1, s->w, ROLE_TITLE, "keys and marks");
+    }
+    view_help_draw(p, s, r);
+}
+
+void screen_draw(const struct picture *p, struct surface *s)
+{
+    const struct world *w = p->m->sc.w;
+    struct layout l = layout_make(s->w, s->h, w->head.pool, w->head.page_size);
+    surface_clear(s);
+    view_title_draw(p, s, l.title);
+    if (p->v->show != SHOW_STEPPER) {
+        draw_full_view(p, &l, s);
+    } else if (l.kind == LAYOUT_PLAIN) {
+        draw_plain(p, &l, s);
+    } else {
+        layout_draw(&l, s);
+        draw_titles(p, &l, s);
+        draw_stepper(p, &l, s);
+    }
+    view_keys_draw(p, s, l.keys);
+}

@@ -1,0 +1,71 @@
+/* view.h: the views and what they may read. Each draws into its rectangle of the surface and nothing else:
+ * it sends nothing, remembers nothing and knows no terminal.
+ *
+ *      struct picture = moment (what is true) + view state (what the person chose)
+ *                     + marks (the timeline) + feed (titles) + progress (is more coming?)
+ */
+#ifndef RADIXSCOPE_UI_VIEW_H
+#define RADIXSCOPE_UI_VIEW_H
+
+#include "ui/feed.h"
+#include "ui/layout.h"
+#include "ui/marks.h"
+#include "ui/moment.h"
+#include "ui/surface.h"
+
+enum show { SHOW_STEPPER, SHOW_HELP };
+
+enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_COUNT };
+
+/* What the person chose; everything else on the screen follows from the moment. */
+struct view {
+    enum show show;
+    enum focus focus;
+    uint32_t node, slot;    /* chosen, while the focus is there */
+    int line;               /* the first line of a list (help) */
+    bool playing;
+    int speed;              /* index into VIEW_SPEEDS */
+    bool waiting;           /* a step was asked for that is not computed yet */
+    char typed[64];         /* a number before G, or the text after / */
+    bool typing;            /* the text after / is being typed */
+    char message[256];      /* for the person, until the next key */
+};
+
+struct picture {
+    const struct moment *m;
+    const struct view *v;
+    struct marks *marks;
+    const struct ui_feed *feed;
+    const struct ui_progress *progress;
+};
+
+/* Steps a second at each speed, in tenths. */
+enum { VIEW_SPEEDS = 8, VIEW_SPEED_START = 2 };
+int view_speed_tenths(int speed);
+
+void view_title_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_tree_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_request_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_slots_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_story_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_timeline_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_keys_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_help_draw(const struct picture *p, struct surface *s, struct rect r);
+
+/* Titles on the edges of panes, cut to n bytes. */
+void view_tree_title(const struct picture *p, char *out, size_t n);
+void view_request_title(const struct picture *p, char *out, size_t n);
+void view_slots_title(const struct picture *p, struct rect r, char *out, size_t n);
+void view_slots_counts(const struct picture *p, char *out, size_t n);
+void view_story_title(const struct picture *p, char *out, size_t n);
+
+/* The node above or below another in the tree as it is drawn (for choosing); the same one at the ends. */
+uint32_t view_tree_neighbour(const struct moment *m, uint32_t node, int dir);
+
+/* Lines of the help screen at this width. */
+int view_help_lines(int width);
+
+/* The character and style of a slot's owner. */
+char view_owner_letter(const struct world *w, uint32_t owner, unsigned *style);
+
+#endif

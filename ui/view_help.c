@@ -1,0 +1,122 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/command.h"
+#include "ui/text.h"
+#include "ui/view.h"
+
+/* The keys: six of them in the footer, all of them behind `?`. Both come from the table of commands. */
+
+static void footer_keys(const struct picture *p, enum command out[6])
+{
+    static const enum command FIRST[6] = {CMD_STEP, CMD_NEXT_OP, CMD_NEXT_REQUEST, CMD_PLAY, CMD_HELP, CMD_QUIT};
+    static const enum command MIDDLE[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_PLAY, CMD_HELP, CMD_QUIT};
+    static const enum command END[6] = {CMD_BACK, CMD_PREV_OP, CMD_PREV_REQUEST, CMD_FIRST, CMD_HELP, CMD_QUIT};
+    static const enum command PLAYING[6] = {CMD_PLAY, CMD_FASTER, CMD_SLOWER, CMD_STEP, CMD_HELP, CMD_QUIT};
+    static const enum command CHOOSING[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_FOCUS, CMD_CLOSE, CMD_HELP, CMD_QUIT};
+    static const enum command LIST[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_FIRST, CMD_CLOSE, CMD_HELP, CMD_QUIT};
+    const enum command *six = MIDDLE;
+    if (p->v->show != SHOW_STEPPER)
+        six = LIST;
+    else if (p->v->playing)
+        six = PLAYING;
+    else if (p->v->focus != FOCUS_NONE)
+        six = CHOOSING;
+    else if (p->m->at <= 1)
+        six = FIRST;
+    else if (p->m->at == p->m->length && !p->progress->working)
+        six = END;
+    memcpy(out, six, 6 * sizeof *six);
+}
+
+/* In a list the arrows choose lines. */
+static const char *brief_of(const struct picture *p, enum command c)
+{
+    bool list = p->v->show != SHOW_STEPPER || p->v->focus != FOCUS_NONE;
+    if (list && (c == CMD_NEXT_OP || c == CMD_PREV_OP))
+        return c == CMD_NEXT_OP ? "down" : "up";
+    if (p->v->playing && c == CMD_PLAY)
+        return "stop";
+    return command_info(c)->brief;
+}
+
+static void draw_typing(const struct picture *p, struct surface *s, struct rect r)
+{
+    int x = surface_puts(s, r, r.x, r.y, ROLE_KEY, "find:");
+    x = surface_printf(s, r, x + 1, r.y, ROLE_TEXT, "%s", p->v->typed);
+    s->cursor_x = x;
+    s->cursor_y = r.y;
+    surface_puts(s, r, x, r.y, ROLE_QUIET, "_   Enter: find   Esc: leave it");
+}
+
+void view_keys_draw(const struct picture *p, struct surface *s, struct rect r)
+{
+    enum command six[6];
+    if (p->v->typing) {
+        draw_typing(p, s, r);
+        return;
+    }
+    footer_keys(p, six);
+    int x = r.x, gap = r.w >= 78 ? 3 : 2;
+    for (int i = 0; i < 6; i++) {
+        const struct command_info *c = command_info(six[i]);
+        const char *brief = brief_of(p, six[i]);
+        bool must = six[i] == CMD_HELP || six[i] == CMD_QUIT;
+        if (!must && x + (int)(strlen(c->written) + strlen(brief)) + 1 > r.x + r.w - 14)
+            continue; /* the way to the other keys and the way out are always there */
+        x = surface_puts(s, r, x, r.y, ROLE_KEY, c->written);
+        x = surface_puts(s, r, x + 1, r.y, ROLE_TEXT, brief) + gap;
+    }
+    if (p->v->typed[0] != '\0')
+        surface_printf(s, r, r.x + r.w - 8, r.y, ROLE_ALERT, "%6s G", p->v->typed);
+}
+
+/* ---- the help screen -------------------------------------------------------------------------------- */
+
+static const char *const LEGEND[] = {
+    "Every node has a letter, the same in the tree, in the slots and in the sentence. * marks what this step",
+    "changed; \"36>7\" in a column: it was 36 before. > before a row: on the path of the current request.",
+    "tokens: length of the edge. lock: running requests that use the node (0: it may be evicted). used: when it",
+    "was last used, in ticks of the clock. hits: how often an insert walked through it.",
+    "In the request: = read from the cache, # computed by the model, + generated, . still to compute.",
+    "In the slots: the letter of the node that owns the slot, the number of the request that holds it, or a dot",
+    "for a free one. Reversed: this step changed it.",
+};
+
+static void add_help(struct text *t)
+{
+    const char *group = "";
+    for (int c = 0; c < CMD_COUNT; c++) {
+        const struct command_info *i = command_info((enum command)c);
+        if (strcmp(group, i->group) != 0)
+            text_printf(t, ROLE_TITLE, "%s%s\n", c > 0 ? "\n" : "", i->group);
+        group = i->group;
+        text_printf(t, ROLE_KEY, "%7s", i->written);
+        text_printf(t, ROLE_TEXT, "  %s\n", i->help);
+    }
+    text_puts(t, ROLE_TITLE, "\nmarks\n");
+    for (size_t i = 0; i < ARRAY_LEN(LEGEND); i++)
+        text_printf(t, ROLE_TEXT, "%s%s", i > 0 ? " " : "", LEGEND[i]);
+}
+
+int view_help_lines(int width)
+{
+    struct text t = {0};
+    add_help(&t);
+    text_wrap(&t, width);
+    int lines = (int)t.lines;
+    text_done(&t);
+    return lines;
+}
+
+void view_help_draw(const struct picture *p, struct surface *s, struct rect r)
+{
+    struct text t = {0};
+    add_help(&t);
+    text_wrap(&t, r.w);
+    int most = (int)t.lines > r.h ? (int)t.lines - r.h : 0;
+    text_draw(&t, s, r, (size_t)(p->v->line < most ? p->v->line : most));
+    text_done(&t);
+    s->cursor_x = r.x;
+    s->cursor_y = r.y;
+}

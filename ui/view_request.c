@@ -1,0 +1,242 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/text.h"
+#include "ui/view.h"
+
+/* The current request:
+ *
+ *      You are a helpful assistant.          its text, a line of its own colour and weight for each part
+ *      Answer in a short sentence.|          | where the cached prefix ends
+ *      Where do fish live?
+ *
+ *      =============================         one mark a token, in order
+ *      |#######++++
+ *
+ *      = 29 cached (A)   # 7 computed        and what they mean
+ *      + 4 generated     . 0 to do
+ */
+
+enum part { PART_CACHED, PART_COMPUTED, PART_GENERATED, PART_TODO, PART_COUNT };
+
+static const struct {
+    char mark;
+    unsigned style;
+    const char *name;
+} PARTS[PART_COUNT] = {
+    {'=', ROLE_CACHED | STYLE_BOLD, "cached"},
+    {'#', ROLE_COMPUTED, "computed"},
+    {'+', ROLE_GENERATED, "generated"},
+    {'.', ROLE_TODO, "to compute"},
+};
+
+enum { TEXT_TOKENS = 768 }; /* tokens written out: from far enough before the boundary */
+
+/* Tokens known to come from the cache: what was found at admission, or what the walk has found so far. */
+static uint32_t cached_now(const struct moment *m)
+{
+    const struct request *q = &m->sc.w->request[m->request];
+    bool looking = q->cached_len == 0 && q->computed_len == 0 && m->op.kind == EV_MATCH;
+    uint32_t found = looking ? m->matched : q->cached_len;
+    return found < q->prompt_len ? found : q->prompt_len;
+}
+
+static enum part part_of(const struct request *q, uint32_t cached, uint32_t p)
+{
+    if (p < cached)
+        return PART_CACHED;
+    if (p >= q->prompt_len)
+        return PART_GENERATED;
+    return p < q->computed_len ? PART_COMPUTED : PART_TODO;
+}
+
+static const uint32_t *request_tokens(const struct moment *m)
+{
+    return m->sc.w->row_token + m->sc.w->request[m->request].row_off;
+}
+
+/* ---- the text --------------------------------------------------------------------------------------- */
+
+static void add_tokens(const struct moment *m, struct text *t, uint32_t cached, uint32_t from, size_t *edge)
+{
+    const struct request *q = &m->sc.w->request[m->request];
+    for (uint32_t p = from; p < q->total_len && p < from + TEXT_TOKENS;) {
+        enum part part = part_of(q, cached, p);
+        uint32_t end = p;
+        while (end < q->total_len && end < from + TEXT_TOKENS && part_of(q, cached, end) == part)
+            end++;
+        if (p == cached && cached > 0) {
+            *edge = t->n;
+            text_puts(t, ROLE_CACHED | STYLE_BOLD, "|");
+        }
+        struct buf b = {0};
+        moment_tokens(m, request_tokens(m) + p, end - p, SIZE_MAX, &b);
+        text_add(t, PARTS[part].style, buf_text(&b), b.len);
+        buf_free(&b);
+        p = end;
+    }
+}
+
+/* The line to begin with: so that the boundary, and once tokens are generated their end, can be seen. */
+static size_t first_line(const struct text *t, const struct request *q, size_t edge, size_t h)
+{
+    if (t->lines <= h)
+        return 0;
+    bool writing = q->total_len > q->prompt_len;
+    size_t look = writing ? t->lines - 1 : text_line_of(t, edge), above = writing ? h - 1 : h / 2;
+    size_t first = look > above ? look - above : 0;
+    return first + h <= t->lines ? first : t->lines - h;
+}
+
+static void draw_text(const struct moment *m, struct surface *s, struct rect r)
+{
+    const struct request *q = &m->sc.w->request[m->request];
+    struct text t = {0};
+    uint32_t cached = cached_now(m), from = 0;
+    if (q->total_len > TEXT_TOKENS) /* a long request: the tokens around what happens */
+        from = q->total_len > q->prompt_len ? q->total_len - TEXT_TOKENS
+               : cached > TEXT_TOKENS / 2   ? cached - TEXT_TOKENS / 2
+                                            : 0;
+    size_t edge = 0;
+    add_tokens(m, &t, cached, from, &edge);
+    text_wrap(&t, r.w);
+    size_t first = first_line(&t, q, edge, (size_t)(r.h > 0 ? r.h : 1));
+    text_draw(&t, s, r, first);
+    if (first > 0 || from > 0)
+        surface_puts(s, r, r.x, r.y, ROLE_QUIET, "..");
+    text_done(&t);
+}
+
+/* ---- one mark a token --------------------------------------------------------------------------------- */
+
+/* Rows for the marks: each token has a cell, the boundary one more; a long request gets the tail of it. */
+static int strip_rows(const struct request *q, int width, int most)
+{
+    int rows = (int)((q->total_len + (uint32_t)width) / (uint32_t)width);
+    return rows < most ? rows : most;
+}
+
+static void draw_strip(const struct moment *m, struct surface *s, struct rect r)
+{
+    const struct request *q = &m->sc.w->request[m->request];
+    uint32_t cached = cached_now(m), cells = (uint32_t)(r.w * r.h), each = 1;
+    while ((q->total_len + each - 1) / each + 1 > cells)
+        each *= 2; /* a mark for several tokens */
+    int at = 0;
+    for (uint32_t p = 0; p < q->total_len; p += each, at++) {
+        if (cached > 0 && p >= cached && p < cached + each) {
+            surface_put(s, r, r.x + at % r.w, r.y + at / r.w, ROLE_TEXT | STYLE_BOLD, '|');
+            at++;
+        }
+        enum part part = part_of(q, cached, p);
+        surface_put(s, r, r.x + at % r.w, r.y + at / r.w, PARTS[part].style, (uint32_t)PARTS[part].mark);
+    }
+}
+
+/* ---- what the marks mean ------------------------------------------------------------------------------ */
+
+static void count_parts(const struct moment *m, uint32_t count[PART_COUNT])
+{
+    const struct request *q = &m->sc.w->request[m->request];
+    uint32_t cached = cached_now(m);
+    uint32_t done = q->computed_len < q->prompt_len ? q->computed_len : q->prompt_len;
+    count[PART_CACHED] = cached;
+    count[PART_COMPUTED] = done > cached ? done - cached : 0;
+    count[PART_GENERATED] = q->total_len - q->prompt_len;
+    count[PART_TODO] = q->prompt_len - cached - count[PART_COMPUTED];
+}
+
+static bool part_changed(const struct moment *m, enum part part)
+{
+    const unsigned fields[PART_COUNT] = {
+        [PART_CACHED] = 1u << REQUEST_FIELD(cached_len),
+        [PART_COMPUTED] = 1u << REQUEST_FIELD(computed_len),
+        [PART_GENERATED] = 1u << REQUEST_FIELD(total_len),
+        [PART_TODO] = 1u << REQUEST_FIELD(cached_len) | 1u << REQUEST_FIELD(computed_len),
+    };
+    return (m->request_changed & fields[part]) != 0;
+}
+
+static void draw_part(const struct moment *m, struct surface *s, struct rect r, enum part part, uint32_t count)
+{
+    bool changed = part_changed(m, part) && count > 0;
+    int x = surface_put(s, r, r.x, r.y, PARTS[part].style, (uint32_t)PARTS[part].mark) + r.x + 1;
+    x = surface_printf(s, r, x, r.y, changed ? ROLE_CHANGED : ROLE_TEXT, "%u %s%s", count, PARTS[part].name,
+                       changed ? "*" : "");
+    if (part != PART_CACHED || m->path_n == 0 || count == 0)
+        return;
+    x = surface_puts(s, r, x, r.y, ROLE_TEXT, " in");
+    for (uint32_t i = m->path_n < 4 ? m->path_n : 4; i > 0; i--) {
+        uint32_t node = m->path[i - 1];
+        x = surface_printf(s, r, x, r.y, theme_owner(m->sc.w->node[node].id) | STYLE_BOLD, " %c",
+                           node_letter(m->sc.w, node));
+    }
+    if (m->path_n > 4)
+        surface_puts(s, r, x, r.y, ROLE_TEXT, " ..");
+}
+
+static void draw_counts(const struct moment *m, struct surface *s, struct rect r)
+{
+    uint32_t count[PART_COUNT];
+    count_parts(m, count);
+    int half = r.w >= 44 ? r.w / 2 : 0;
+    for (int part = 0; part < PART_COUNT; part++) {
+        struct rect place = {r.x, r.y + part, r.w, 1};
+        if (half != 0)
+            place = (struct rect){r.x + part % 2 * half, r.y + part / 2, half, 1};
+        if (place.y < r.y + r.h)
+            draw_part(m, s, place, (enum part)part, count[part]);
+    }
+}
+
+static void draw_nobody(const struct moment *m, struct surface *s, struct rect r)
+{
+    struct text t = {0};
+    text_puts(&t, ROLE_QUIET, m->at == 0 ? "No request has arrived yet." : "No request runs at this step.");
+    text_wrap(&t, r.w);
+    text_draw(&t, s, r, 0);
+    text_done(&t);
+}
+
+void view_request_draw(const struct picture *p, struct surface *s, struct rect r)
+{
+    const struct moment *m = p->m;
+    r = (struct rect){r.x + 1, r.y, r.w - 2, r.h};
+    if (m->request == 0 || r.w < 4) {
+        draw_nobody(m, s, r);
+        return;
+    }
+    const struct request *q = &m->sc.w->request[m->request];
+    int counts = r.w >= 44 ? 2 : 4;
+    int room = r.h - counts;
+    int strip = strip_rows(q, r.w, room > 8 ? room / 3 : 2);
+    int gap = room - strip >= 5; /* empty rows between the parts, where there is room for them */
+    int words = room - strip - 2 * gap;
+    draw_text(m, s, (struct rect){r.x, r.y, r.w, words});
+    draw_strip(m, s, (struct rect){r.x, r.y + words + gap, r.w, strip});
+    draw_counts(m, s, (struct rect){r.x, r.y + r.h - counts, r.w, counts});
+}
+
+static const char *state_text(uint32_t state)
+{
+    switch (state) {
+    case REQ_WAITING: return "waiting";
+    case REQ_PREFILL: return "prefill";
+    case REQ_DECODE: return "decode";
+    case REQ_FINISHED: return "answered";
+    case REQ_REFUSED: return "refused";
+    case REQ_ABORTED: return "aborted";
+    default: return "gone";
+    }
+}
+
+void view_request_title(const struct picture *p, char *out, size_t n)
+{
+    const struct moment *m = p->m;
+    if (m->request == 0) {
+        snprintf(out, n, "Request");
+        return;
+    }
+    const struct request *q = &m->sc.w->request[m->request];
+    snprintf(out, n, "Request %u: %u tokens, %s", q->rid, q->total_len, state_text(q->state));
+}

@@ -1,0 +1,107 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "ui/text.h"
+#include "ui/view.h"
+
+/* The sentence: what just happened and why, with the real values. "(A)" in it has the colour that node A
+ * has everywhere else. */
+
+/* Length of "(A)" at text, 0 if there is none. */
+static size_t named_node(const char *text)
+{
+    return text[0] == '(' && isupper((unsigned char)text[1]) && text[2] == ')' ? 3 : 0;
+}
+
+static void add_sentence(struct text *t, const char *words)
+{
+    while (*words != '\0') {
+        size_t plain = 0;
+        while (words[plain] != '\0' && named_node(words + plain) == 0)
+            plain++;
+        text_add(t, ROLE_TEXT, words, plain);
+        words += plain;
+        if (*words != '\0') {
+            text_add(t, theme_owner((uint32_t)(words[1] - 'A') + 1) | STYLE_BOLD, words, 3);
+            words += 3;
+        }
+    }
+}
+
+static void add_beginning(const struct picture *p, struct text *t)
+{
+    if (p->m->length == 0 && p->progress->working)
+        text_puts(t, ROLE_TEXT, "The first step is being computed.");
+    else if (p->m->length == 0)
+        text_puts(t, ROLE_TEXT, "There is no step to show.");
+    else
+        text_puts(t, ROLE_TEXT, "Before the first step. The tree is empty and every slot is free. Press Right for the "
+                                "first step, Down for the next operation, or ? for all keys.");
+}
+
+static void add_story(const struct picture *p, struct text *t)
+{
+    const struct moment *m = p->m;
+    if (m->at == 0) {
+        add_beginning(p, t);
+        return;
+    }
+    struct buf b = {0};
+    event_sentence(m->sc, &m->words->said, m->step.kind, m->step.arg, &b);
+    add_sentence(t, buf_text(&b));
+    buf_free(&b);
+}
+
+/* A message to the person takes the last line. */
+static void draw_message(const struct picture *p, struct surface *s, struct rect r)
+{
+    struct rect line = {r.x, r.y + r.h - 1, r.w, 1};
+    surface_fill(s, line, ROLE_TEXT);
+    surface_puts(s, line, line.x, line.y, ROLE_ALERT, p->v->message);
+}
+
+void view_story_draw(const struct picture *p, struct surface *s, struct rect r)
+{
+    struct text t = {0};
+    add_story(p, &t);
+    text_wrap(&t, r.w);
+    text_draw(&t, s, r, 0);
+    if (t.lines > (size_t)r.h && r.h > 0)
+        surface_puts(s, r, r.x + r.w - 2, r.y + r.h - 1, ROLE_QUIET, "..");
+    text_done(&t);
+    if (p->v->message[0] != '\0')
+        draw_message(p, s, r);
+}
+
+/* "cache_finished_req: insert_walk", the operation and the event within it. */
+void view_story_title(const struct picture *p, char *out, size_t n)
+{
+    const struct moment *m = p->m;
+    if (m->at == 0)
+        snprintf(out, n, "start");
+    else if (m->op_at == 0 || m->op_at == m->at)
+        snprintf(out, n, "%s", event_info(m->step.kind)->name);
+    else
+        snprintf(out, n, "%s: %s", event_info(m->op.kind)->name, event_info(m->step.kind)->name);
+}
+
+/* The first line of the screen: scenario, request, operation; mode and step at its right end. */
+void view_title_draw(const struct picture *p, struct surface *s, struct rect r)
+{
+    const struct moment *m = p->m;
+    const char *dot = surface_glyph(s, " \xc2\xb7 ", " | "), *mode = p->feed->mode;
+    char right[96];
+    snprintf(right, sizeof right, "%s%sstep %u of %u%s", mode != NULL && r.w >= 50 ? mode : "",
+             mode != NULL && r.w >= 50 ? dot : "", m->at, m->length, p->progress->working ? "+" : "");
+    int end = r.x + r.w, from = end - utf8_string_width(right, strlen(right));
+    struct rect left = {r.x, r.y, from - r.x - 1, r.h};
+    surface_right(s, r, end, r.y, ROLE_HEAD, right);
+    int x = surface_puts(s, left, r.x, r.y, ROLE_HEAD, p->feed->title);
+    if (m->request != 0)
+        x = surface_printf(s, left, x, r.y, ROLE_TEXT, "%srequest %u of %u", dot,
+                           m->sc.w->request[m->request].rid, p->marks->requests);
+    if (m->op_at != 0)
+        surface_printf(s, left, x, r.y, ROLE_TEXT, "%s%s", dot, event_info(m->op.kind)->name);
+}

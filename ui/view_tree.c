@@ -1,0 +1,261 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "ui/rows.h"
+#include "ui/view.h"
+
+/* A row of the tree:
+ *
+ *      > │ ├─ B* " What color is the s.."    36>7    0    9    0
+ *      ^ ^    ^^  text of the edge           columns: length, locks, last access, hits
+ *      │ │    │└ changed by this step            "36>7": it was 36 before this step
+ *      │ │    └ the node's letter, the same in slots, request and sentence
+ *      │ └ lines of the tree
+ *      └ on the path of the current request
+ */
+
+enum { MARGIN = 2, INDENT = 3, MOST_ROWS = 256 };
+
+struct column {
+    const char *name;
+    unsigned field;   /* word of struct node */
+    int width;
+    int from;         /* shown in panes of this width and more */
+};
+
+static const struct column COLUMNS[] = {
+    {"tokens", NODE_FIELD(len), 6, 0},
+    {"lock", NODE_FIELD(lock_ref), 4, 0},
+    {"used", NODE_FIELD(last_access), 6, 40},
+    {"hits", NODE_FIELD(hit_count), 5, 56},
+    {"prio", NODE_FIELD(priority), 6, 84},
+};
+
+static int columns_width(int pane)
+{
+    int width = 0;
+    for (size_t i = 0; i < ARRAY_LEN(COLUMNS); i++)
+        width += pane >= COLUMNS[i].from ? COLUMNS[i].width + 1 : 0;
+    return width;
+}
+
+/* 1234567 as "1.2M": a column keeps its width. */
+static void short_number(uint32_t v, int width, char *out, size_t n)
+{
+    if (snprintf(out, n, "%u", v) <= width)
+        return;
+    if (v < 1000000)
+        snprintf(out, n, "%uk", v / 1000);
+    else
+        snprintf(out, n, "%uM", v / 1000000);
+}
+
+static void field_text(const struct moment *m, uint32_t node, const struct column *c, char *out, size_t n)
+{
+    const uint32_t *word = (const uint32_t *)&m->sc.w->node[node];
+    const struct touched *t = moment_touched(m, node);
+    bool changed = t != NULL && (t->fields >> c->field & 1) != 0;
+    bool made = changed && moment_changed(m, node, NODE_FIELD(parent)) && t->before[NODE_FIELD(parent)] == 0;
+    if (changed && !made && c->field != NODE_FIELD(priority) &&
+        snprintf(out, n, "%u>%u", t->before[c->field], word[c->field]) <= c->width)
+        return;
+    if (c->field == NODE_FIELD(priority))
+        snprintf(out, n, "%d", (int)word[c->field]);
+    else
+        short_number(word[c->field], c->width, out, n);
+}
+
+static void draw_columns(const struct moment *m, struct surface *s, struct rect r, int y, uint32_t node)
+{
+    int x = r.x + r.w - columns_width(r.w);
+    char text[48];
+    for (size_t i = 0; i < ARRAY_LEN(COLUMNS); i++) {
+        const struct column *c = &COLUMNS[i];
+        if (r.w < c->from)
+            continue;
+        x += c->width + 1;
+        field_text(m, node, c, text, sizeof text);
+        unsigned style = moment_changed(m, node, c->field) ? ROLE_CHANGED : ROLE_TEXT;
+        surface_right(s, r, x, y, style, text);
+    }
+}
+
+static void draw_heads(struct surface *s, struct rect r)
+{
+    int x = r.x + r.w - columns_width(r.w);
+    for (size_t i = 0; i < ARRAY_LEN(COLUMNS); i++) {
+        if (r.w < COLUMNS[i].from)
+            continue;
+        x += COLUMNS[i].width + 1;
+        surface_right(s, r, x, r.y, ROLE_LABEL, COLUMNS[i].name);
+    }
+}
+
+static int row_depth(const struct moment *m, struct row at)
+{
+    int depth = 0;
+    for (uint32_t p = rows_parent(m, at); p != 0; p = m->sc.w->node[p].parent)
+        depth++;
+    return depth;
+}
+
+/* The lines before a row: for each level above it whether that branch goes on. Levels left of `skip` are
+ * cut off (a very deep tree). */
+static void draw_guides(const struct moment *m, struct surface *s, struct rect r, int y, struct row at, int depth,
+                        int skip)
+{
+    const char *branch = surface_glyph(s, rows_last(m, at) ? "└─" : "├─", rows_last(m, at) ? "`-" : "|-");
+    for (int level = depth; level > skip; level--) {
+        int x = r.x + MARGIN + (level - 1 - skip) * INDENT;
+        if (level == depth)
+            surface_puts(s, r, x, y, ROLE_FRAME, branch);
+        else if (!rows_last(m, at))
+            surface_puts(s, r, x, y, ROLE_FRAME, surface_glyph(s, "│", "|"));
+        at = (struct row){ROW_NODE, rows_parent(m, at)};
+    }
+    if (skip > 0 && depth > 0)
+        surface_puts(s, r, r.x + MARGIN, y, ROLE_QUIET, "..");
+}
+
+/* The text of an edge in quotes, shortened to `width` cells. */
+static void draw_edge(const struct moment *m, struct surface *s, struct rect clip, int x, int y, unsigned style,
+                      const uint32_t *token, uint32_t n)
+{
+    struct buf b = {0};
+    int width = clip.x + clip.w - x;
+    moment_tokens(m, token, n, (size_t)(width > 0 ? width : 0) * 4, &b);
+    const char *text = buf_text(&b);
+    if (width >= 4 && utf8_string_width(text, b.len) + 2 <= width) {
+        x = surface_put(s, clip, x, y, style, '"') + x;
+        x = surface_text(s, clip, x, y, style, text, b.len);
+        surface_put(s, clip, x, y, style, '"');
+    } else if (width >= 6) {
+        struct rect inner = {clip.x, clip.y, clip.w - 3, clip.h};
+        surface_put(s, clip, x, y, style, '"');
+        surface_text(s, inner, x + 1, y, style, text, b.len);
+        surface_puts(s, clip, clip.x + clip.w - 3, y, style, "..\"");
+    }
+    buf_free(&b);
+}
+
+static int draw_name(const struct moment *m, struct surface *s, struct rect r, int x, int y, uint32_t node,
+                     unsigned flags)
+{
+    char letter = node_letter(m->sc.w, node);
+    uint32_t id = m->sc.w->node[node].id;
+    const struct touched *t = moment_touched(m, node);
+    const unsigned links = 1u << NODE_FIELD(prev) | 1u << NODE_FIELD(next) | 1u << NODE_FIELD(first_child) |
+                           1u << NODE_FIELD(last_child) | 1u << NODE_FIELD(child_count) | 1u << NODE_FIELD(tags);
+    bool changed = t != NULL && (t->fields & ~links) != 0;
+    if (letter == '#')
+        x = surface_printf(s, r, x, y, theme_owner(id) | STYLE_BOLD | flags, "%u", id);
+    else
+        x = surface_printf(s, r, x, y, theme_owner(id) | STYLE_BOLD | flags, "%c", letter);
+    surface_put(s, r, x, y, ROLE_CHANGED, changed ? '*' : ' ');
+    return x + 1;
+}
+
+static void draw_namespace(const struct moment *m, struct surface *s, struct rect r, int *x, int y, uint32_t node)
+{
+    uint32_t ns = m->sc.w->node[node].ns;
+    if (ns != 0 && ns != m->sc.w->node[m->sc.w->node[node].parent].ns)
+        *x = surface_printf(s, r, *x, y, ROLE_LABEL, "[%s] ", store_name(m->sc.s, ns));
+}
+
+static void draw_node(const struct moment *m, struct surface *s, struct rect r, int x, int y, uint32_t node)
+{
+    struct rect names = {r.x, r.y, r.w - columns_width(r.w) - 1, r.h};
+    bool path = moment_on_path(m, node);
+    if (path)
+        surface_put(s, r, r.x, y, ROLE_CACHED | STYLE_BOLD, '>');
+    if (node == ROOT) {
+        surface_puts(s, names, x, y, path ? ROLE_TEXT | STYLE_BOLD : ROLE_TEXT, "root");
+        return;
+    }
+    x = draw_name(m, s, names, x, y, node, 0) + 1;
+    draw_namespace(m, s, names, &x, y, node);
+    draw_edge(m, s, names, x, y, path ? ROLE_TEXT | STYLE_BOLD : ROLE_TEXT, node_tokens(m->sc, node),
+              node_raw_len(m->sc.w, node));
+    draw_columns(m, s, r, y, node);
+}
+
+/* What a removed node was; its edge's tokens are still in the store. */
+static void draw_gone(const struct moment *m, struct surface *s, struct rect r, int x, int y)
+{
+    const uint32_t *was = moment_touched(m, m->gone)->before;
+    uint32_t id = was[NODE_FIELD(id)];
+    struct rect names = {r.x, r.y, r.w - columns_width(r.w) - 1, r.h};
+    if (id <= 26)
+        x = surface_printf(s, names, x, y, ROLE_GONE | STYLE_BOLD, "%c* ", 'A' + (int)id - 1);
+    else
+        x = surface_printf(s, names, x, y, ROLE_GONE | STYLE_BOLD, "%u* ", id);
+    x = surface_puts(s, names, x, y, ROLE_GONE | STYLE_BOLD, "gone ");
+    draw_edge(m, s, names, x, y, ROLE_GONE, m->sc.s->token + was[NODE_FIELD(key_off)],
+              was[NODE_FIELD(len)] + m->sc.w->head.bigram);
+    char text[16];
+    snprintf(text, sizeof text, "%u", was[NODE_FIELD(len)]);
+    surface_right(s, r, r.x + r.w - columns_width(r.w) + COLUMNS[0].width + 1, y, ROLE_GONE, text);
+}
+
+static void draw_row(const struct picture *p, struct surface *s, struct rect r, int y, struct row at, int depth,
+                     int skip)
+{
+    const struct moment *m = p->m;
+    int x = r.x + MARGIN + (depth - skip > 0 ? depth - skip : 0) * INDENT;
+    draw_guides(m, s, r, y, at, depth, skip);
+    if (at.kind == ROW_MORE)
+        surface_printf(s, r, x, y, ROLE_QUIET, ".. %u more", rows_hidden(m, p->v->node, at.node));
+    else if (at.kind == ROW_GONE)
+        draw_gone(m, s, r, x, y);
+    else
+        draw_node(m, s, r, x, y, at.node);
+    if (p->v->focus == FOCUS_TREE && at.kind == ROW_NODE && at.node == p->v->node) {
+        surface_style(s, (struct rect){r.x, y, r.w, 1}, ROLE_SELECTED);
+        s->cursor_x = x;
+        s->cursor_y = y;
+    }
+}
+
+static uint32_t tree_focus(const struct picture *p)
+{
+    bool chosen = p->v->focus == FOCUS_TREE && node_live(p->m->sc.w, p->v->node);
+    return chosen ? p->v->node : moment_focus(p->m);
+}
+
+void view_tree_draw(const struct picture *p, struct surface *s, struct rect r)
+{
+    struct row row[MOST_ROWS];
+    int depth[MOST_ROWS], deepest = 0;
+    if (r.h >= 5 && r.w >= 30) {
+        draw_heads(s, r);
+        r.y++;
+        r.h--;
+    }
+    int n = rows_window(p->m, tree_focus(p), r.h < MOST_ROWS ? r.h : MOST_ROWS, row);
+    for (int i = 0; i < n; i++) {
+        depth[i] = row_depth(p->m, row[i]);
+        deepest = depth[i] > deepest ? depth[i] : deepest;
+    }
+    int levels = (r.w - MARGIN - columns_width(r.w)) / (2 * INDENT); /* half of the room is for text */
+    int skip = deepest > levels ? deepest - levels : 0;
+    for (int i = 0; i < n; i++)
+        draw_row(p, s, r, r.y + i, row[i], depth[i], skip);
+}
+
+void view_tree_title(const struct picture *p, char *out, size_t n)
+{
+    const struct head *h = &p->m->sc.w->head;
+    uint32_t nodes = h->node_count - 1, tokens = h->evictable_size + h->protected_size;
+    snprintf(out, n, "Radix tree: %u node%s, %u token%s", nodes, nodes == 1 ? "" : "s", tokens,
+             tokens == 1 ? "" : "s");
+}
+
+uint32_t view_tree_neighbour(const struct moment *m, uint32_t node, int dir)
+{
+    struct row at = {ROW_NODE, node}, next = at;
+    do
+        next = dir > 0 ? rows_next(m, node, next) : rows_prev(m, node, next);
+    while (next.kind == ROW_MORE || next.kind == ROW_GONE);
+    return next.kind == ROW_NODE ? next.node : node;
+}
