@@ -15,14 +15,14 @@ static uint32_t count_leaves(const struct world *w)
     return leaves;
 }
 
-static bool named(const struct command_arg *a, const char *name)
+static bool named(const struct script_arg *a, const char *name)
 {
     size_t n = strlen(name);
     return strncmp(a->spec, name, n) == 0 && a->spec[n] == ':';
 }
 
 /* The number that an expectation is about; false: it is not about a number, or there is none. */
-static bool measure(const struct tape *t, const struct measured *m, const struct command_arg *a, uint32_t *value)
+static bool measure(const struct tape *t, const struct measured *m, const struct script_arg *a, uint32_t *value)
 {
     const struct world *w = tape_world(t);
     const struct { const char *name; bool known; uint32_t value; } TABLE[] = {
@@ -61,7 +61,7 @@ static uint32_t count_events(const struct tape *t, const struct measured *m, int
     return n;
 }
 
-static int unknown_event(const struct script *s, const struct command *c, const struct command_arg *a, struct err *e)
+static int unknown_event(const struct script *s, const struct script_command *c, const struct script_arg *a, struct err *e)
 {
     struct nearest near = {0};
     for (unsigned k = 0; k < EV_COUNT; k++)
@@ -72,7 +72,7 @@ static int unknown_event(const struct script *s, const struct command *c, const 
 }
 
 static int check_event(const struct tape *t, const struct measured *m, const struct script *s,
-                       const struct command *c, const struct command_arg *a, struct err *e)
+                       const struct script_command *c, const struct script_arg *a, struct err *e)
 {
     int kind = event_find(a->text);
     if (kind < 0)
@@ -95,8 +95,8 @@ static bool contains(const char *text, size_t len, const char *part, size_t n)
     return false;
 }
 
-static int check_answer(const struct measured *m, const struct script *s, const struct command *c,
-                        const struct command_arg *a, struct err *e)
+static int check_answer(const struct measured *m, const struct script *s, const struct script_command *c,
+                        const struct script_arg *a, struct err *e)
 {
     if (m->answer == NULL)
         return script_fail(s, c, a->column, e, "the command above gave no answer");
@@ -108,8 +108,8 @@ static int check_answer(const struct measured *m, const struct script *s, const 
                        whole ? "" : "to hold ", a->text, m->answer);
 }
 
-static int check_outcome(const struct measured *m, const struct script *s, const struct command *c,
-                         const struct command_arg *a, struct err *e)
+static int check_outcome(const struct measured *m, const struct script *s, const struct script_command *c,
+                         const struct script_arg *a, struct err *e)
 {
     int is = OUTCOME_WORD_ANSWERED;
     if (m->no_slots || (m->has_request && m->request.reason == FINISH_NO_SLOTS))
@@ -123,14 +123,14 @@ static int check_outcome(const struct measured *m, const struct script *s, const
     return script_fail(s, c, a->column, e, "expected outcome=%s, but it is %s", a->text, OUTCOME_WORDS[is]);
 }
 
-bool expect_of_refusal(const struct command *c)
+bool expect_of_refusal(const struct script_command *c)
 {
-    const struct command_arg *a = command_arg(c, "outcome");
+    const struct script_arg *a = script_arg(c, "outcome");
     return a != NULL && a->number > 0.0;
 }
 
-static int check_one(const struct tape *t, const struct measured *m, const struct script *s, const struct command *c,
-                     const struct command_arg *a, struct err *e)
+static int check_one(const struct tape *t, const struct measured *m, const struct script *s, const struct script_command *c,
+                     const struct script_arg *a, struct err *e)
 {
     if (named(a, "event") || named(a, "no_event"))
         return check_event(t, m, s, c, a, e);
@@ -147,7 +147,7 @@ static int check_one(const struct tape *t, const struct measured *m, const struc
     return script_fail(s, c, a->column, e, "expected %.*s=%u, but it is %u", name, a->spec, want, is);
 }
 
-int expect_check(const struct tape *t, const struct measured *last, const struct script *s, const struct command *c,
+int expect_check(const struct tape *t, const struct measured *last, const struct script *s, const struct script_command *c,
                  struct err *e)
 {
     for (uint32_t i = 0; i < c->nargs; i++)

@@ -23,10 +23,10 @@ struct measured {
 };
 
 /* 0 if all holds; else -1 and *e with file, line, column and both values. */
-int expect_check(const struct tape *t, const struct measured *last, const struct script *s, const struct command *c,
+int expect_check(const struct tape *t, const struct measured *last, const struct script *s, const struct script_command *c,
                  struct err *e);
 
 /* Does the command expect something to be refused? */
-bool expect_of_refusal(const struct command *c);
+bool expect_of_refusal(const struct script_command *c);
 
 #endif

@@ -170,10 +170,10 @@ int runner_act_at(struct runner *r, int branch, uint32_t at, struct err *e)
 int runner_accepts(const struct runner *r, const struct script *s, struct err *e)
 {
     for (uint32_t i = 0; i < s->count; i++) {
-        const struct command_info *info = command_info(s->command[i].kind);
+        const struct script_command_info *info = script_info(s->command[i].kind);
         if (info->role == ROLE_SETTING) {
             script_fail(s, &s->command[i], 0, e, "%s is a setting of the whole run, which has begun", info->name);
-            return err_hint(e, s->command[i].kind == CMD_POLICY ? "use: set policy NAME"
+            return err_hint(e, s->command[i].kind == RXS_POLICY ? "use: set policy NAME"
                                                                 : "put it into a script's first lines");
         }
     }
@@ -209,19 +209,19 @@ static int render_messages(struct runner *r, struct err *e)
 }
 
 /* The prompt's tokens into r->ids; the message stays at the conversation's end. */
-static int make_prompt(struct runner *r, const struct command *c, struct err *e)
+static int make_prompt(struct runner *r, const struct script_command *c, struct err *e)
 {
-    const struct command_arg *text = command_arg(c, "text");
+    const struct script_arg *text = script_arg(c, "text");
     ids_clear(&r->ids);
-    if (command_arg(c, "raw") != NULL) {
+    if (script_arg(c, "raw") != NULL) {
         forget_messages(r, 0);
         return lexicon_encode(r->words, text->text, text->len, &r->ids, e);
     }
-    if (c->kind == CMD_TURN && r->messages == 0) {
+    if (c->kind == RXS_TURN && r->messages == 0) {
         err_set(e, "turn continues a conversation, and none has been answered yet");
         return err_hint(e, "begin one with request");
     }
-    if (c->kind == CMD_REQUEST) {
+    if (c->kind == RXS_REQUEST) {
         forget_messages(r, 0);
         if (r->system != NULL && add_message(r, "system", r->system, r->system_len, e) != 0)
             return -1;
@@ -231,16 +231,16 @@ static int make_prompt(struct runner *r, const struct command *c, struct err *e)
     return render_messages(r, e);
 }
 
-static struct request_spec make_spec(const struct runner *r, const struct command *c)
+static struct request_spec make_spec(const struct runner *r, const struct script_command *c)
 {
-    uint32_t max = command_count(c, "max", RUNNER_MAX_NEW);
-    const struct command_arg *priority = command_arg(c, "priority"), *heat = command_arg(c, "temperature");
-    const struct command_arg *seed = command_arg(c, "seed");
+    uint32_t max = script_count(c, "max", RUNNER_MAX_NEW);
+    const struct script_arg *priority = script_arg(c, "priority"), *heat = script_arg(c, "temperature");
+    const struct script_arg *seed = script_arg(c, "seed");
     if (r->cfg.max_new != 0 && max > r->cfg.max_new)
         max = r->cfg.max_new;
     return (struct request_spec){.ids = r->ids.at, .n = (uint32_t)r->ids.len, .max_new = max,
-                                 .extra_key = command_text(c, "ns"), .session = command_text(c, "session"),
-                                 .label = command_text(c, "label"),
+                                 .extra_key = script_text(c, "ns"), .session = script_text(c, "session"),
+                                 .label = script_text(c, "label"),
                                  .priority = priority != NULL ? (int32_t)priority->number : 0,
                                  .temperature = heat != NULL ? (float)heat->number : 0.0f,
                                  .seed = seed != NULL ? (uint64_t)seed->number : 0};
@@ -259,7 +259,7 @@ static void decode_answer(struct runner *r, uint32_t request)
 
 /* ---- one function a command: 0, or -1 and *e ------------------------------------------------------------ */
 
-static int do_request(struct runner *r, const struct command *c, struct runner_report *rep, struct request_spec *spec,
+static int do_request(struct runner *r, const struct script_command *c, struct runner_report *rep, struct request_spec *spec,
                       struct request_report *out, struct err *e)
 {
     if (make_prompt(r, c, e) != 0)
@@ -272,8 +272,8 @@ static int do_request(struct runner *r, const struct command *c, struct runner_r
     decode_answer(r, out->request);
     rep->spec = spec;
     rep->request = out;
-    rep->prompt = command_arg(c, "text")->text;
-    rep->prompt_len = command_arg(c, "text")->len;
+    rep->prompt = script_arg(c, "text")->text;
+    rep->prompt_len = script_arg(c, "text")->len;
     rep->answer = buf_text(&r->answer);
     rep->answer_len = r->answer.len;
     if (r->messages > 0 && out->outcome == OUTCOME_DONE)
@@ -282,16 +282,16 @@ static int do_request(struct runner *r, const struct command *c, struct runner_r
     return 0;
 }
 
-static int do_key(struct runner *r, const struct command *c, struct runner_report *rep, struct err *e)
+static int do_key(struct runner *r, const struct script_command *c, struct runner_report *rep, struct err *e)
 {
-    const struct command_arg *text = command_arg(c, "text"), *priority = command_arg(c, "priority");
-    const char *ns = command_text(c, "ns");
+    const struct script_arg *text = script_arg(c, "text"), *priority = script_arg(c, "priority");
+    const char *ns = script_text(c, "ns");
     uint32_t node;
     ids_clear(&r->ids);
     if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0)
         return -1;
     rep->units = (uint32_t)r->ids.len;
-    if (c->kind == CMD_MATCH)
+    if (c->kind == RXS_MATCH)
         return engine_match(r->engine, r->ids.at, rep->units, ns, &rep->matched, &node, e);
     int rc = engine_insert(r->engine, r->ids.at, rep->units, ns, priority != NULL ? (int32_t)priority->number : 0,
                            &rep->matched, &rep->added, e);
@@ -307,10 +307,10 @@ static struct held *find_held(struct runner *r, const char *name)
     return NULL;
 }
 
-static int do_lock(struct runner *r, const struct command *c, struct err *e)
+static int do_lock(struct runner *r, const struct script_command *c, struct err *e)
 {
-    const char *name = command_text(c, "name");
-    const struct command_arg *text = command_arg(c, "text");
+    const char *name = script_text(c, "name");
+    const struct script_arg *text = script_arg(c, "text");
     if (find_held(r, name) != NULL)
         return err_set(e, "the name %s holds a lock already: unlock it first", name);
     void *grown = r->held;
@@ -321,7 +321,7 @@ static int do_lock(struct runner *r, const struct command *c, struct err *e)
         return err_memory(e, 64, "the name of a lock");
     ids_clear(&r->ids);
     if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0 ||
-        engine_lock(r->engine, r->ids.at, (uint32_t)r->ids.len, command_text(c, "ns"), &held.node, e) != 0) {
+        engine_lock(r->engine, r->ids.at, (uint32_t)r->ids.len, script_text(c, "ns"), &held.node, e) != 0) {
         xfree(held.name);
         return -1;
     }
@@ -329,11 +329,11 @@ static int do_lock(struct runner *r, const struct command *c, struct err *e)
     return 0;
 }
 
-static int do_unlock(struct runner *r, const struct command *c, struct err *e)
+static int do_unlock(struct runner *r, const struct script_command *c, struct err *e)
 {
-    struct held *held = find_held(r, command_text(c, "name"));
+    struct held *held = find_held(r, script_text(c, "name"));
     if (held == NULL) {
-        err_set(e, "nothing is locked under the name %s", command_text(c, "name"));
+        err_set(e, "nothing is locked under the name %s", script_text(c, "name"));
         return err_hint(e, "lock NAME \"text\" comes first");
     }
     if (engine_unlock(r->engine, held->node, e) != 0)
@@ -343,7 +343,7 @@ static int do_unlock(struct runner *r, const struct command *c, struct err *e)
     return 0;
 }
 
-static int do_system(struct runner *r, const struct command *c, struct err *e)
+static int do_system(struct runner *r, const struct script_command *c, struct err *e)
 {
     char *copy = xmemdup(c->arg[0].text, c->arg[0].len + 1);
     if (copy == NULL)
@@ -358,20 +358,20 @@ static int do_system(struct runner *r, const struct command *c, struct err *e)
     return 0;
 }
 
-static int do_action(struct runner *r, const struct command *c, struct runner_report *rep, struct request_spec *spec,
+static int do_action(struct runner *r, const struct script_command *c, struct runner_report *rep, struct request_spec *spec,
                      struct request_report *out, struct err *e)
 {
     switch (c->kind) {
-    case CMD_REQUEST:
-    case CMD_TURN: return do_request(r, c, rep, spec, out, e);
-    case CMD_INSERT:
-    case CMD_MATCH: return do_key(r, c, rep, e);
-    case CMD_LOCK: return do_lock(r, c, e);
-    case CMD_UNLOCK: return do_unlock(r, c, e);
-    case CMD_EVICT: return engine_evict(r->engine, command_count(c, "tokens", 0), &rep->freed, e);
-    case CMD_SET: return engine_set_policy(r->engine, command_count(c, "name", 0), e);
-    case CMD_RESET: return engine_reset(r->engine, e);
-    case CMD_SAY: return engine_note(r->engine, command_text(c, "text"), e);
+    case RXS_REQUEST:
+    case RXS_TURN: return do_request(r, c, rep, spec, out, e);
+    case RXS_INSERT:
+    case RXS_MATCH: return do_key(r, c, rep, e);
+    case RXS_LOCK: return do_lock(r, c, e);
+    case RXS_UNLOCK: return do_unlock(r, c, e);
+    case RXS_EVICT: return engine_evict(r->engine, script_count(c, "tokens", 0), &rep->freed, e);
+    case RXS_SET: return engine_set_policy(r->engine, script_count(c, "name", 0), e);
+    case RXS_RESET: return engine_reset(r->engine, e);
+    case RXS_SAY: return engine_note(r->engine, script_text(c, "text"), e);
     default: return 0;
     }
 }
@@ -391,7 +391,7 @@ static void keep_measured(struct runner *r, const struct runner_report *rep)
 }
 
 /* Say where in the script it went wrong, unless the sentence does. */
-static enum run_result failed_at(const struct script *s, const struct command *c, const struct err *inner,
+static enum run_result failed_at(const struct script *s, const struct script_command *c, const struct err *inner,
                                  struct err *e)
 {
     script_fail(s, c, 0, e, "%.380s", inner->what);
@@ -400,7 +400,7 @@ static enum run_result failed_at(const struct script *s, const struct command *c
     return RUN_FAILED;
 }
 
-static enum run_result run_action(struct runner *r, const struct script *s, const struct command *c, struct err *e)
+static enum run_result run_action(struct runner *r, const struct script *s, const struct script_command *c, struct err *e)
 {
     struct tape *t = runner_tape(r);
     struct request_spec spec;
@@ -418,7 +418,7 @@ static enum run_result run_action(struct runner *r, const struct script *s, cons
     return rep.request != NULL && out.outcome == OUTCOME_CANCELLED ? RUN_CANCELLED : RUN_DONE;
 }
 
-static enum run_result run_expect(struct runner *r, const struct script *s, const struct command *c, struct err *e)
+static enum run_result run_expect(struct runner *r, const struct script *s, const struct script_command *c, struct err *e)
 {
     if (expect_check(runner_tape(r), &r->last, s, c, e) != 0)
         return RUN_FAILED;
@@ -427,15 +427,15 @@ static enum run_result run_expect(struct runner *r, const struct script *s, cons
     return RUN_DONE;
 }
 
-enum run_result runner_command(struct runner *r, const struct script *s, const struct command *c, struct err *e)
+enum run_result runner_command(struct runner *r, const struct script *s, const struct script_command *c, struct err *e)
 {
     if (atomic_load(&r->cancel))
         return RUN_CANCELLED;
-    if (c->kind == CMD_EXPECT)
+    if (c->kind == RXS_EXPECT)
         return run_expect(r, s, c, e);
-    if (c->kind == CMD_SYSTEM)
+    if (c->kind == RXS_SYSTEM)
         return do_system(r, c, e) != 0 ? RUN_FAILED : RUN_DONE;
-    if (command_info(c->kind)->role == ROLE_SETTING)
+    if (script_info(c->kind)->role == ROLE_SETTING)
         return RUN_DONE; /* the world was made with it */
     return run_action(r, s, c, e);
 }

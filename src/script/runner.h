@@ -22,7 +22,7 @@ struct runner;
 /* What one command did. Pointers are good during the call. */
 struct runner_report {
     const struct script *script;
-    const struct command *command;
+    const struct script_command *command;
     int branch;
     uint32_t before, after;             /* steps (before, after] of the branch are the command's */
     const struct request_spec *spec;    /* of a request, else NULL */
@@ -54,7 +54,7 @@ struct runner *runner_new(const struct script *s, const struct runner_config *cf
 void runner_free(struct runner *r);
 
 /* Run one command, or all. RUN_FAILED: *e says where and why, and nothing of the command remains. */
-enum run_result runner_command(struct runner *r, const struct script *s, const struct command *c, struct err *e);
+enum run_result runner_command(struct runner *r, const struct script *s, const struct script_command *c, struct err *e);
 enum run_result runner_script(struct runner *r, const struct script *s, struct err *e);
 
 /* Check a script that was typed later: it may not bring settings. */

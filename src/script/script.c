@@ -11,22 +11,22 @@
 #include "script/nearest.h"
 #include "tape/world.h"
 
-static const struct command_info COMMANDS[CMD_COUNT] = {
-#define X(id, name, role, operands, options, help) [CMD_##id] = {name, operands, options, help, ROLE_##role},
+static const struct script_command_info COMMANDS[RXS_COUNT] = {
+#define X(id, name, role, operands, options, help) [RXS_##id] = {name, operands, options, help, ROLE_##role},
     SCRIPT_COMMANDS(X)
 #undef X
 };
 
 enum { SCRIPT_BYTES = 64 << 20 };
 
-const struct command_info *command_info(enum command_kind kind)
+const struct script_command_info *script_info(enum script_kind kind)
 {
     return &COMMANDS[kind];
 }
 
-int command_find(const char *name)
+int script_find(const char *name)
 {
-    for (int k = 0; k < CMD_COUNT; k++)
+    for (int k = 0; k < RXS_COUNT; k++)
         if (strcmp(COMMANDS[k].name, name) == 0)
             return k;
     return -1;
@@ -59,7 +59,7 @@ static const char *spec_find(const char *list, const char *name, size_t n)
     return NULL;
 }
 
-const struct command_arg *command_arg(const struct command *c, const char *name)
+const struct script_arg *script_arg(const struct script_command *c, const char *name)
 {
     size_t n = strlen(name);
     for (uint32_t i = 0; i < c->nargs; i++)
@@ -68,15 +68,15 @@ const struct command_arg *command_arg(const struct command *c, const char *name)
     return NULL;
 }
 
-const char *command_text(const struct command *c, const char *name)
+const char *script_text(const struct script_command *c, const char *name)
 {
-    const struct command_arg *a = command_arg(c, name);
+    const struct script_arg *a = script_arg(c, name);
     return a != NULL ? a->text : NULL;
 }
 
-uint32_t command_count(const struct command *c, const char *name, uint32_t otherwise)
+uint32_t script_count(const struct script_command *c, const char *name, uint32_t otherwise)
 {
-    const struct command_arg *a = command_arg(c, name);
+    const struct script_arg *a = script_arg(c, name);
     return a != NULL ? (uint32_t)a->number : otherwise;
 }
 
@@ -101,9 +101,9 @@ static void spec_write_value(const char *spec, struct buf *b)
         buf_puts(b, type_word(*type));
 }
 
-void command_synopsis(enum command_kind kind, struct buf *b)
+void script_synopsis(enum script_kind kind, struct buf *b)
 {
-    const struct command_info *info = &COMMANDS[kind];
+    const struct script_command_info *info = &COMMANDS[kind];
     buf_puts(b, info->name);
     for (const char *s = info->operands; *s != '\0'; s = spec_next(s)) {
         buf_putc(b, ' ');
@@ -128,7 +128,7 @@ static int fail_at(const char *name, uint32_t line, uint32_t column, struct err 
     return err_set(e, "%s:%u:%u: %s", name, line, column, what);
 }
 
-int script_fail(const struct script *s, const struct command *c, uint32_t column, struct err *e,
+int script_fail(const struct script *s, const struct script_command *c, uint32_t column, struct err *e,
                 const char *fmt, ...)
 {
     va_list args;
@@ -148,12 +148,12 @@ struct reader {
     uint32_t line;
     bool acted;              /* an action stands above */
     uint64_t set;            /* settings seen, by kind */
-    struct command_arg args[COMMAND_ARGS];
+    struct script_arg args[SCRIPT_ARGS];
     uint32_t nargs;
     struct err *e;
 };
 
-_Static_assert(CMD_COUNT <= 64, "settings seen are a set of 64 bits");
+_Static_assert(RXS_COUNT <= 64, "settings seen are a set of 64 bits");
 
 static uint32_t column_of(const struct reader *r, const char *at)
 {
@@ -277,7 +277,7 @@ static bool all_digits(const char *text)
     return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 
-static int value_count(struct reader *r, const char *at, struct command_arg *a)
+static int value_count(struct reader *r, const char *at, struct script_arg *a)
 {
     if (!all_digits(a->text))
         return complain(r, at, "%.*s must be a whole number, not '%.40s'", (int)spec_name_len(a->spec), a->spec,
@@ -288,7 +288,7 @@ static int value_count(struct reader *r, const char *at, struct command_arg *a)
     return 0;
 }
 
-static int value_signed(struct reader *r, const char *at, struct command_arg *a)
+static int value_signed(struct reader *r, const char *at, struct script_arg *a)
 {
     const char *digits = a->text[0] == '-' ? a->text + 1 : a->text;
     a->number = strtod(a->text, NULL);
@@ -300,7 +300,7 @@ static int value_signed(struct reader *r, const char *at, struct command_arg *a)
     return 0;
 }
 
-static int value_decimal(struct reader *r, const char *at, struct command_arg *a)
+static int value_decimal(struct reader *r, const char *at, struct script_arg *a)
 {
     size_t n = strspn(a->text, "0123456789.");
     const char *dot = strchr(a->text, '.');
@@ -311,7 +311,7 @@ static int value_decimal(struct reader *r, const char *at, struct command_arg *a
     return 0;
 }
 
-static int value_policy(struct reader *r, const char *at, struct command_arg *a)
+static int value_policy(struct reader *r, const char *at, struct script_arg *a)
 {
     uint32_t policy;
     if (policy_parse(a->text, &policy, NULL) == 0) {
@@ -332,7 +332,7 @@ static int value_policy(struct reader *r, const char *at, struct command_arg *a)
     return -1;
 }
 
-static int value_choice(struct reader *r, const char *at, struct command_arg *a)
+static int value_choice(struct reader *r, const char *at, struct script_arg *a)
 {
     const char *word = a->spec + spec_name_len(a->spec) + 2;
     for (int i = 0; *word != ')'; i++) {
@@ -348,14 +348,14 @@ static int value_choice(struct reader *r, const char *at, struct command_arg *a)
     return err_hint(r->e, "possible: %.*s", (int)strcspn(all, ")"), all);
 }
 
-static int value_name(struct reader *r, const char *at, const struct command_arg *a)
+static int value_name(struct reader *r, const char *at, const struct script_arg *a)
 {
     if (a->len == 0 || a->len > 63 || strcspn(a->text, " \t\n") != a->len)
         return complain(r, at, "a name has 1 to 63 characters and no spaces");
     return 0;
 }
 
-static int value_check(struct reader *r, const char *at, struct command_arg *a)
+static int value_check(struct reader *r, const char *at, struct script_arg *a)
 {
     switch (spec_type(a->spec)) {
     case 'c': return value_count(r, at, a);
@@ -372,10 +372,10 @@ static int value_check(struct reader *r, const char *at, struct command_arg *a)
 
 static int add_arg(struct reader *r, const char *spec, const char *at, struct buf *value)
 {
-    if (r->nargs == COMMAND_ARGS)
-        return complain(r, at, "too many values on one line: at most %d", COMMAND_ARGS);
-    struct command_arg *a = &r->args[r->nargs];
-    *a = (struct command_arg){.spec = spec, .column = column_of(r, at)};
+    if (r->nargs == SCRIPT_ARGS)
+        return complain(r, at, "too many values on one line: at most %d", SCRIPT_ARGS);
+    struct script_arg *a = &r->args[r->nargs];
+    *a = (struct script_arg){.spec = spec, .column = column_of(r, at)};
     if (value->data == NULL)
         buf_puts(value, ""); /* an empty text is a text */
     a->text = value->failed ? NULL : value->data != NULL ? buf_take(value, &a->len) : xstrdup("");
@@ -408,15 +408,15 @@ static struct typed typed_word(const char *at, size_t n)
     return t;
 }
 
-static int unknown_option(struct reader *r, const char *at, size_t n, const struct command_info *info)
+static int unknown_option(struct reader *r, const char *at, size_t n, const struct script_command_info *info)
 {
-    char name[COMMAND_ARGS][24];
+    char name[SCRIPT_ARGS][24];
     int names = 0;
     struct typed typed = typed_word(at, n);
     struct nearest near = {0};
     struct buf all = {0};
     for (const char *s = info->options; *s != '\0'; s = spec_next(s), names++) {
-        ASSERT(names < COMMAND_ARGS);
+        ASSERT(names < SCRIPT_ARGS);
         snprintf(name[names], sizeof name[names], "%.*s", (int)spec_name_len(s), s);
         nearest_try(&near, typed.text, name[names]);
         buf_printf(&all, "%s%s", names > 0 ? ", " : "", name[names]);
@@ -444,7 +444,7 @@ static bool given(const struct reader *r, const char *spec)
 }
 
 /* name=value, name value, or a flag's name. */
-static int read_option(struct reader *r, const struct command_info *info)
+static int read_option(struct reader *r, const struct script_command_info *info)
 {
     const char *at = r->at;
     if (*at == '"')
@@ -455,7 +455,7 @@ static int read_option(struct reader *r, const struct command_info *info)
     const char *spec = spec_find(info->options, at, n);
     if (spec == NULL)
         return unknown_option(r, at, n, info);
-    if (given(r, spec) && info != &COMMANDS[CMD_EXPECT])
+    if (given(r, spec) && info != &COMMANDS[RXS_EXPECT])
         return complain(r, at, "%.*s is given twice", (int)n, at);
     r->at += n;
     bool equals = r->at < r->end && *r->at == '=';
@@ -471,10 +471,10 @@ static int read_option(struct reader *r, const struct command_info *info)
     return read_into(r, spec);
 }
 
-static int missing_operand(struct reader *r, enum command_kind kind, const char *spec)
+static int missing_operand(struct reader *r, enum script_kind kind, const char *spec)
 {
     struct buf synopsis = {0};
-    command_synopsis(kind, &synopsis);
+    script_synopsis(kind, &synopsis);
     complain(r, r->at, "%s needs %s %.*s here", COMMANDS[kind].name,
              spec_type(spec) == '(' ? "the" : "a", (int)spec_name_len(spec), spec);
     err_hint(r->e, "%.240s", buf_text(&synopsis));
@@ -482,9 +482,9 @@ static int missing_operand(struct reader *r, enum command_kind kind, const char 
     return -1;
 }
 
-static int read_args(struct reader *r, enum command_kind kind)
+static int read_args(struct reader *r, enum script_kind kind)
 {
-    const struct command_info *info = &COMMANDS[kind];
+    const struct script_command_info *info = &COMMANDS[kind];
     for (const char *s = info->operands; *s != '\0'; s = spec_next(s)) {
         if (!skip_blanks(r))
             return missing_operand(r, kind, s);
@@ -494,7 +494,7 @@ static int read_args(struct reader *r, enum command_kind kind)
     while (skip_blanks(r))
         if (read_option(r, info) != 0)
             return -1;
-    if (kind == CMD_EXPECT && r->nargs == 0)
+    if (kind == RXS_EXPECT && r->nargs == 0)
         return complain(r, r->at, "expect needs something to expect, such as cached=29");
     return 0;
 }
@@ -504,7 +504,7 @@ static int unknown_command(struct reader *r, const char *at, size_t n)
     struct typed typed = typed_word(at, n);
     struct nearest near = {0};
     struct buf all = {0};
-    for (int k = 0; k < CMD_COUNT; k++) {
+    for (int k = 0; k < RXS_COUNT; k++) {
         nearest_try(&near, typed.text, COMMANDS[k].name);
         buf_printf(&all, "%s%s", k > 0 ? ", " : "", COMMANDS[k].name);
     }
@@ -516,16 +516,16 @@ static int unknown_command(struct reader *r, const char *at, size_t n)
     return -1;
 }
 
-static int check_role(struct reader *r, enum command_kind kind, const char *at)
+static int check_role(struct reader *r, enum script_kind kind, const char *at)
 {
-    const struct command_info *info = &COMMANDS[kind];
+    const struct script_command_info *info = &COMMANDS[kind];
     r->acted = r->acted || info->role == ROLE_ACTION;
     if (info->role != ROLE_SETTING)
         return 0;
     if (r->acted) {
         complain(r, at, "%s is a setting: it must stand before the first action", info->name);
         return err_hint(r->e, "the cache was made when the first action ran%s",
-                        kind == CMD_POLICY ? "; from here on use: set policy NAME" : "");
+                        kind == RXS_POLICY ? "; from here on use: set policy NAME" : "");
     }
     if (r->set >> kind & 1)
         return complain(r, at, "%s is set twice", info->name);
@@ -533,16 +533,16 @@ static int check_role(struct reader *r, enum command_kind kind, const char *at)
     return 0;
 }
 
-static int keep_command(struct reader *r, enum command_kind kind, uint32_t column)
+static int keep_command(struct reader *r, enum script_kind kind, uint32_t column)
 {
     struct script *s = r->script;
     void *commands = s->command;
     bool room = xgrow(&commands, &r->capacity, (size_t)s->count + 1, sizeof *s->command);
     s->command = commands;
-    struct command_arg *args = room ? xmemdup(r->args, r->nargs * sizeof *args) : NULL;
+    struct script_arg *args = room ? xmemdup(r->args, r->nargs * sizeof *args) : NULL;
     if (args == NULL)
         return no_memory(r, r->nargs * sizeof *args);
-    s->command[s->count++] = (struct command){kind, r->line, column, r->nargs, args};
+    s->command[s->count++] = (struct script_command){kind, r->line, column, r->nargs, args};
     r->nargs = 0; /* the texts have a new owner */
     return 0;
 }
@@ -556,13 +556,13 @@ static int read_command(struct reader *r)
         n++;
     if (n < sizeof name)
         memcpy(name, at, n);
-    int kind = command_find(name);
+    int kind = script_find(name);
     if (kind < 0)
         return unknown_command(r, at, n);
     r->at += n;
-    if (read_args(r, (enum command_kind)kind) != 0 || check_role(r, (enum command_kind)kind, at) != 0)
+    if (read_args(r, (enum script_kind)kind) != 0 || check_role(r, (enum script_kind)kind, at) != 0)
         return -1;
-    return keep_command(r, (enum command_kind)kind, column_of(r, at));
+    return keep_command(r, (enum script_kind)kind, column_of(r, at));
 }
 
 static int read_line(struct reader *r, const char *text, size_t n)
@@ -649,17 +649,17 @@ void script_settings(const struct script *s, struct script_settings *out)
 {
     *out = (struct script_settings){.title = s->name, .pool = SCRIPT_POOL, .page = 1};
     for (uint32_t i = 0; i < s->count; i++) {
-        const struct command *c = &s->command[i];
+        const struct script_command *c = &s->command[i];
         uint32_t v = c->nargs > 0 ? (uint32_t)c->arg[0].number : 0;
         switch (c->kind) {
-        case CMD_TITLE: out->title = c->arg[0].text; break;
-        case CMD_POOL: out->pool = v; out->pool_given = true; break;
-        case CMD_PAGE: out->page = v; break;
-        case CMD_POLICY: out->policy = v; break;
-        case CMD_RULES: out->rules = v; break;
-        case CMD_TOKENS: out->tokens = (enum token_source)v; break;
-        case CMD_MODE: out->fast = v == 1; break;
-        case CMD_CHUNK: out->chunk = v; break;
+        case RXS_TITLE: out->title = c->arg[0].text; break;
+        case RXS_POOL: out->pool = v; out->pool_given = true; break;
+        case RXS_PAGE: out->page = v; break;
+        case RXS_POLICY: out->policy = v; break;
+        case RXS_RULES: out->rules = v; break;
+        case RXS_TOKENS: out->tokens = (enum token_source)v; break;
+        case RXS_MODE: out->fast = v == 1; break;
+        case RXS_CHUNK: out->chunk = v; break;
         default: break;
         }
     }
@@ -668,10 +668,10 @@ void script_settings(const struct script *s, struct script_settings *out)
 int script_check(const struct script *s, const struct script_settings *with, struct err *e)
 {
     for (uint32_t i = 0; i < s->count; i++) {
-        const struct command *c = &s->command[i];
-        bool wants_model = c->kind == CMD_REQUEST || c->kind == CMD_TURN;
+        const struct script_command *c = &s->command[i];
+        bool wants_model = c->kind == RXS_REQUEST || c->kind == RXS_TURN;
         if (wants_model && with->tokens != TOKENS_MODEL) {
-            script_fail(s, c, 0, e, "%s needs the model, but this script has tokens %s", command_info(c->kind)->name,
+            script_fail(s, c, 0, e, "%s needs the model, but this script has tokens %s", script_info(c->kind)->name,
                         with->tokens == TOKENS_WORDS ? "words" : "letters");
             return err_hint(e, "insert and match work without a model; or leave the tokens line out");
         }

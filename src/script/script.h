@@ -24,7 +24,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum command_role {
+enum script_role {
     ROLE_SETTING,  /* before the first action, once */
     ROLE_ANYWHERE, /* changes what later commands mean, touches no cache */
     ROLE_ACTION,   /* makes steps */
@@ -69,22 +69,22 @@ enum command_role {
     "evictable:c protected:c requests:c text:t answer:t event:n no_event:n "                                 \
     "outcome:(answered|refused|no_slots)"
 
-enum command_kind {
-#define X(id, ...) CMD_##id,
+enum script_kind {
+#define X(id, ...) RXS_##id,
     SCRIPT_COMMANDS(X)
 #undef X
-    CMD_COUNT
+    RXS_COUNT
 };
 
-struct command_info {
+struct script_command_info {
     const char *name, *operands, *options, *help;
-    enum command_role role;
+    enum script_role role;
 };
 
-enum { COMMAND_ARGS = 24 };
+enum { SCRIPT_ARGS = 24 };
 
 /* An operand or option as it was written. */
-struct command_arg {
+struct script_arg {
     const char *spec;     /* its "name:type" in the table */
     char *text;           /* owned; as written, escapes done, a NUL behind */
     size_t len;
@@ -92,18 +92,18 @@ struct command_arg {
     uint32_t column;      /* where its value begins */
 };
 
-struct command {
-    enum command_kind kind;
+struct script_command {
+    enum script_kind kind;
     uint32_t line, column;
     uint32_t nargs;
-    struct command_arg *arg; /* (nargs) in the order in which they were written; owned by the script */
+    struct script_arg *arg; /* (nargs) in the order in which they were written; owned by the script */
 };
 
 struct script {
     char *name;              /* the file's, or what stands for it in errors */
     char *source;            /* the text it was parsed from */
     size_t source_len;
-    struct command *command; /* (count) */
+    struct script_command *command; /* (count) */
     uint32_t count;
 };
 
@@ -131,17 +131,17 @@ void script_settings(const struct script *s, struct script_settings *out);
 int script_check(const struct script *s, const struct script_settings *with, struct err *e);
 
 /* Set *e to "file:line:column: …" for a command (or one of its arguments, column != 0). Returns -1. */
-int script_fail(const struct script *s, const struct command *c, uint32_t column, struct err *e,
+int script_fail(const struct script *s, const struct script_command *c, uint32_t column, struct err *e,
                 const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-const struct command_info *command_info(enum command_kind kind);
-int command_find(const char *name);                                            /* kind, or -1 */
-const struct command_arg *command_arg(const struct command *c, const char *name); /* NULL: not given */
-const char *command_text(const struct command *c, const char *name);           /* NULL: not given */
-uint32_t command_count(const struct command *c, const char *name, uint32_t otherwise);
+const struct script_command_info *script_info(enum script_kind kind);
+int script_find(const char *name);                                            /* kind, or -1 */
+const struct script_arg *script_arg(const struct script_command *c, const char *name); /* NULL: not given */
+const char *script_text(const struct script_command *c, const char *name);           /* NULL: not given */
+uint32_t script_count(const struct script_command *c, const char *name, uint32_t otherwise);
 
 /* Append "request TEXT [max=COUNT] …" as help shows it. */
-void command_synopsis(enum command_kind kind, struct buf *b);
+void script_synopsis(enum script_kind kind, struct buf *b);
 
 /* Append text as a quoted string of the language. */
 void script_quote(const char *text, size_t len, struct buf *b);

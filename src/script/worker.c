@@ -49,7 +49,7 @@ static void set_command(struct worker *w, const struct job *j, uint32_t i)
     pthread_mutex_lock(&w->lock);
     w->status.done = i;
     w->status.commands = j->script->count;
-    w->status.command = i < j->script->count ? command_info(j->script->command[i].kind)->name : NULL;
+    w->status.command = i < j->script->count ? script_info(j->script->command[i].kind)->name : NULL;
     w->status.line = i < j->script->count ? j->script->command[i].line : 0;
     w->status.branch = tape_branch(runner_tape(w->runner));
     pthread_mutex_unlock(&w->lock);
