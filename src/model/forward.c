@@ -27,6 +27,7 @@ struct forward {
     enum blas_engine engine;
     const struct kernels *kernels;
     unsigned threads;
+    bool cast_rope;
     uint32_t width, kv_width, qkv_width; /* heads x head_dim, kv_heads x head_dim, their sum q + k + v */
 
     /* activations of one pass: (rows, …) */
@@ -63,6 +64,7 @@ static void forward_plan(struct forward *f, enum forward_mode mode, const struct
     f->mode = mode;
     f->engine = engine != NULL ? engine->blas : mode == FORWARD_EXACT ? BLAS_KERNEL : BLAS_SGEMM;
     f->kernels = engine != NULL && engine->kernels != NULL ? engine->kernels : kernels_best();
+    f->cast_rope = engine != NULL && engine->cast_rope;
     f->width = c->heads * c->head_dim;
     f->kv_width = c->kv_heads * c->head_dim;
     f->qkv_width = f->width + 2 * f->kv_width;
@@ -174,6 +176,8 @@ static int rope_room(struct forward *f, uint32_t end, struct err *e)
     f->cos_sin = table;
     for (uint32_t pair = 0; pair < half; pair++) {
         float frequency = rope_frequency(c, pair);
+        if (f->cast_rope)
+            frequency = tensor_round(f->weights->embedding->dtype, frequency);
         for (uint32_t p = f->rope_cap; p < cap; p++) {
             float angle = (float)p * frequency;
             table[(size_t)p * c->head_dim + pair] = (float)cos((double)angle);

@@ -9,6 +9,10 @@
 struct forward_engine {
     enum blas_engine blas;
     const struct kernels *kernels; /* NULL: the best */
+    /* RoPE frequencies rounded to the precision the weights are stored in. Loading a checkpoint keeps them
+     * in float32; casting a finished PyTorch model rounds them with the weights, and results that were
+     * computed behind such a cast can only be met by rounding too. */
+    bool cast_rope;
 };
 
 /* forward_new with an engine of the caller's choice (NULL: the mode's own). */

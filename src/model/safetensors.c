@@ -1,5 +1,6 @@
 #include "model/safetensors.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -408,6 +409,18 @@ void tensor_read(const struct tensor *t, uint64_t first, size_t n, float *out)
         memcpy(out, t->data + 4 * first, 4 * n);
     else
         read_two_bytes(t, t->data + 2 * first, n, out);
+}
+
+float tensor_round(enum dtype dtype, float x)
+{
+    int exponent;
+    if (dtype == DTYPE_F32 || dtype == DTYPE_OTHER || x == 0.0f || !(x - x == 0.0f))
+        return x;
+    int digits = dtype == DTYPE_BF16 ? 8 : 11; /* of the significand, the leading one included */
+    (void)frexpf(x, &exponent);
+    if (dtype == DTYPE_F16 && exponent < -13)
+        digits -= -13 - exponent; /* below 2^-14 halves lose digits */
+    return ldexpf(rintf(ldexpf(x, digits - exponent)), exponent - digits);
 }
 
 const float *tensor_in_place(const struct tensor *t)

@@ -51,6 +51,9 @@ const struct tensor *safetensors_at(const struct safetensors *s, size_t i); /* i
 /* Elements [first, first + n) as float32. The tensor must be F32, F16 or BF16. out: (n) */
 void tensor_read(const struct tensor *t, uint64_t first, size_t n, float *out);
 
+/* x as a tensor of that dtype would hold it: rounded to nearest, ties to even. */
+float tensor_round(enum dtype dtype, float x);
+
 /* The elements in place when they are float32 and aligned, else NULL. */
 const float *tensor_in_place(const struct tensor *t);
 

@@ -495,12 +495,19 @@ static bool is_numeric(uint32_t code)
 
 static void cut_digits(const char *text, size_t len, struct cutter *c)
 {
+    size_t between = 0; /* bytes since the last digit */
     for (size_t at = 0; at < len;) {
         uint32_t code;
         size_t used = utf8_decode(text + at, len - at, &code);
-        cut_take(c, used, is_numeric(code));
         at += used;
+        between += used;
+        if (!is_numeric(code))
+            continue;
+        cut_take(c, between - used, false);
+        cut_take(c, used, true);
+        between = 0;
     }
+    cut_take(c, between, false);
 }
 
 struct splitter {
