@@ -13,7 +13,7 @@ struct kvrows {
     uint32_t max_rows, used;   /* rows 1 .. used were handed out at some time */
     uint32_t shift;            /* rows a chunk = 1 << shift */
     float **chunk;             /* (chunks) each (rows a chunk, layer, K|V, kv_head, head_dim), or NULL */
-    uint32_t n_chunks;
+    uint32_t n_chunks, chunks_made; /* the first chunks_made exist */
     uint32_t *spare;           /* released rows, a stack */
     size_t n_spare, spare_cap;
     uint32_t lost;             /* released rows that found no room on the stack: never used again */
@@ -42,13 +42,13 @@ struct kvrows *kvrows_new(const struct model_config *c, uint32_t max_rows, struc
     s->max_rows = max_rows;
     s->shift = chunk_shift(s->row_floats * sizeof(float), max_rows);
     s->n_chunks = (uint32_t)((((uint64_t)max_rows + 1) >> s->shift) + 1);
-    s->chunk = xcalloc(s->n_chunks, sizeof *s->chunk);
+    s->chunk = xreserve(s->n_chunks * sizeof *s->chunk); /* a large cap costs address space, not memory */
     if (s->chunk == NULL) {
         err_memory(e, s->n_chunks * sizeof *s->chunk, "the store of KV rows");
         xfree(s);
         return NULL;
     }
-    s->bytes = sizeof *s + s->n_chunks * sizeof *s->chunk;
+    s->bytes = sizeof *s;
     return s;
 }
 
@@ -56,9 +56,9 @@ void kvrows_free(struct kvrows *s)
 {
     if (s == NULL)
         return;
-    for (uint32_t i = 0; i < s->n_chunks; i++)
+    for (uint32_t i = 0; i < s->chunks_made; i++)
         xfree(s->chunk[i]);
-    xfree(s->chunk);
+    xunreserve(s->chunk, s->n_chunks * sizeof *s->chunk);
     xfree(s->spare);
     xfree(s);
 }
@@ -70,6 +70,7 @@ static bool chunk_ready(struct kvrows *s, uint32_t row)
     if (*chunk == NULL) {
         *chunk = xmalloc(bytes);
         s->bytes += *chunk != NULL ? bytes : 0;
+        s->chunks_made += *chunk != NULL;
     }
     return *chunk != NULL;
 }
