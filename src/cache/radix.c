@@ -180,7 +180,8 @@ struct match radix_match_prefix(struct cache *c, const struct key *key, uint32_t
 {
     struct match m = {ROOT, 0};
     bool classic = c->w->head.rules == RULES_CLASSIC;
-    CACHE_EMIT(c, MATCH, req, key->units, key->raw, key->ns);
+    uint32_t page = c->w->head.page_size > 1 ? c->w->head.page_size : 0; /* said only when it rounds */
+    CACHE_EMIT(c, MATCH, req, key->units, key->raw, key->ns, key->raw - key->units, page);
     if (key->units == 0 || c->w->head.disabled) { /* M1 */
         CACHE_EMIT(c, MATCH_NOTHING, key->raw, c->w->head.page_size);
         return m;
@@ -208,7 +209,7 @@ struct match radix_match_prefix(struct cache *c, const struct key *key, uint32_t
     }
     if (!classic)
         stamp_path(c, m.node);
-    CACHE_EMIT(c, MATCHED, m.node, m.units, key->raw, req); /* M4 */
+    CACHE_EMIT(c, MATCHED, m.node, m.units, key->raw, req, key->raw - m.units); /* M4 */
     return m;
 }
 

@@ -42,8 +42,8 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(REFUSE, "refuse", OPERATION, "req:r need:c have:c reason:f",                                               \
       "{req} cannot run: {reason}. It needs {need} and there are {have}.", "life")                           \
     X(PREFILL, "prefill", OPERATION, "req:r from:c count:c cached:c",                                        \
-      "Prefill: the model computes {count:token} of {req} in one pass, positions {from} and up"              \
-      "{?cached:; the {cached} before them come from the cache and are only read|}.", "life")                \
+      "Prefill: the model computes {count:token} of {req} in one pass, from position {from} on{?cached:; the "\
+      "{cached:token} before that are not computed: their KV rows are read|}.", "life")                      \
     X(DECODE, "decode", OPERATION, "req:r pos:c token:t",                                                    \
       "Decode: the model computes the last token {token} of {req} (position {pos}) and reads the "           \
       "KV rows of all the tokens before it.", "life")                                                        \
@@ -59,9 +59,10 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(ABORT, "abort", OPERATION, "req:r", "{req} is aborted: its own slots go back, what was "               \
       "inserted stays in the tree.", "life")                                                                 \
     /* match_prefix (sglang §2 "match", steps 1 to 4) */                                                     \
-    X(MATCH, "match_prefix", OPERATION, "req:r units:c of:c ns:x",                                           \
-      "match_prefix: which prefix of {?req:{req}|the key} is cached? It looks for {units} of "               \
-      "{of:token}{?req:, never the last one: a token must be computed to get an answer|}.", "match")         \
+    X(MATCH, "match_prefix", OPERATION, "req:r units:c of:c ns:x left:c page:c",                             \
+      "match_prefix: which prefix of {?req:{req}|the key} is cached? It looks for {units} of {of:token}"     \
+      "{?left:{?req:: the last one must be computed to get an answer|}{?page:; only whole pages of {page} "  \
+      "count|}|}.", "match")                                                                                 \
     X(MATCH_NOTHING, "match_nothing", EVENT, "units:c page:c",                                               \
       "There is nothing to look for: {units:token} do not fill a page of {page}. The tree is not touched.",  \
       "match")                                                                                               \
@@ -74,9 +75,9 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{node} is split after {at} of {units:token}: {?req:{req}|the key} {?next:goes on with {next}|ends} "  \
       "where the tree has {have}. The first {at:token} become {upper}; nothing is computed or copied.",      \
       "split")                                                                                               \
-    X(MATCHED, "matched", EVENT, "node:n units:c of:c req:r",                                                \
-      "match_prefix returns {units:slot} and {node}: {units} of {of:token} are cached"                       \
-      "{?req:, the rest of {req} must be computed|}.", "match")                                              \
+    X(MATCHED, "matched", EVENT, "node:n units:c of:c req:r left:c",                                         \
+      "match_prefix returns {units:slot} and {node}: {units} of {of:token} are cached{?left:{?req:; {left} of "\
+      "{req} must be computed|; {left} are not}|}.", "match")                                                \
     /* inc_lock_ref, dec_lock_ref */                                                                         \
     X(LOCK, "inc_lock_ref", OPERATION, "node:n req:r",                                                       \
       "inc_lock_ref: {?req:{req}|a holder} holds {node} and every node above it; eviction may not take "     \
@@ -96,17 +97,17 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(ALLOC, "alloc", OPERATION, "req:r want:c free:c",                                                      \
       "{?req:{req}|The key} needs {want:new slot}; {free} are free.", "slots")                               \
     X(TAKE, "take", EVENT, "req:r count:c first:s free:c",                                                   \
-      "{count:slot} leave the free list, beginning with slot {first}; {free} are left.", "slots")            \
+      "{count:slot} taken from the front of the free list, beginning with slot {first}; {free} left.", "slots")\
     X(ALLOC_FAIL, "alloc_fail", EVENT, "want:c free:c held:c",                                               \
       "No: {want:slot} are needed, {free} are free and nothing more can be evicted.", "slots")               \
     X(FREE, "free", EVENT, "count:c first:s free:c",                                                         \
-      "{count:slot} go back to the free list, beginning with slot {first}; {free} are free now.", "slots")   \
+      "{count:slot} back on the free list, beginning with slot {first}; {free} free now.", "slots")          \
     X(FREE_DUPLICATES, "free_duplicates", EVENT, "req:r count:c first:s free:c",                             \
-      "{count:slot} of {?req:{req}|the caller} held what the tree already has: the duplicates go back to "   \
-      "the free list.", "slots")                                                                             \
+      "{count:slot} of {?req:{req}|the caller} held what the tree already has: back on the free list as "    \
+      "duplicates; {free} free now.", "slots")                                                               \
     X(FREE_TAIL, "free_tail", EVENT, "req:r count:c first:s free:c",                                         \
-      "{count:slot} of {?req:{req}|the caller} are not part of the tree (the key ends inside a page, or was "\
-      "not inserted): they go back to the free list.", "slots")                                              \
+      "{count:slot} of {?req:{req}|the caller} did not enter the tree (the key ends inside a page, or nothing "\
+      "was inserted): back on the free list; {free} free now.", "slots")                                     \
     /* insert (sglang §2 "insert", steps 1 to 5) */                                                          \
     X(INSERT, "insert", OPERATION, "req:r units:c ns:x",                                                     \
       "insert: {units:token} of {?req:{req}|the key} and the slots that hold their KV enter the tree.",      \
