@@ -193,7 +193,7 @@ static void test_every_step_back_and_forward(void **state)
         }
     }
     assert_true(world_equal(c.w, tape_world(t)));
-    assert_true(settled > 40);
+    assert_true(settled > 30);
     for (uint32_t n = length; n > 0; n--) {
         cursor_seek(&c, 0, n - 1);
         assert_true(world_hash(c.w) == hash[n - 1]);
