@@ -1,17 +1,25 @@
 #include "ui/layout.h"
 
-enum { SMALL_W = 60, SMALL_H = 16, FULL_H = 22, SLOT_LABEL = 6 };
+enum { SMALL_W = 60, SMALL_H = 16, FULL_H = 22 };
 
-/* Slots stand in groups with a space behind: of one page where pages are 4 to 16 slots, else of 8. */
-static int group_of(uint32_t page)
+int layout_slot_group(uint32_t page)
 {
     return page >= 4 && page <= 16 ? (int)page : 8;
 }
 
-int layout_slots_per_row(int width, uint32_t page)
+int layout_slot_label(uint32_t slots)
 {
-    int group = group_of(page), groups = (width - SLOT_LABEL + 1) / (group + 1);
-    return groups > 0 ? groups * group : width > SLOT_LABEL ? width - SLOT_LABEL : 1;
+    int digits = 4;
+    for (uint32_t ten = 10000; ten <= slots && ten < 1000000000; ten *= 10)
+        digits++;
+    return digits + 1;
+}
+
+int layout_slots_per_row(int width, uint32_t slots, uint32_t page)
+{
+    int group = layout_slot_group(page), room = width - layout_slot_label(slots);
+    int groups = (room + 1) / (group + 1);
+    return groups > 0 ? groups * group : room > 0 ? room : 1;
 }
 
 static int at_least(int a, int b)
@@ -26,7 +34,7 @@ static int at_most(int a, int b)
 
 static int slot_rows(int w, uint32_t slots, uint32_t page, int most)
 {
-    uint32_t row = (uint32_t)layout_slots_per_row(w - 4, page);
+    uint32_t row = (uint32_t)layout_slots_per_row(w - 4, slots, page);
     uint32_t rows = (slots + row - 1) / row;
     return rows < (uint32_t)most ? (int)rows : most;
 }
@@ -69,12 +77,12 @@ void layout_draw(const struct layout *l, struct surface *s)
 {
     if (l->kind == LAYOUT_PLAIN)
         return;
-    struct rect all = surface_all(s);
     bool full = l->kind == LAYOUT_FULL;
-    int bottom = full ? s->h - 2 : l->time.y; /* a small screen has no line below the sentence */
+    int bottom = full ? s->h - 2 : l->time.y; /* a small screen has no line below the sentence: */
+    struct rect all = {0, 0, s->w, full ? s->h : bottom}; /* its sides are cut off there */
     surface_hline(s, all, 0, 1, s->w, ROLE_FRAME);
-    surface_vline(s, all, 0, 1, bottom - 1 + full, ROLE_FRAME);
-    surface_vline(s, all, s->w - 1, 1, bottom - 1 + full, ROLE_FRAME);
+    surface_vline(s, all, 0, 1, bottom, ROLE_FRAME);
+    surface_vline(s, all, s->w - 1, 1, bottom, ROLE_FRAME);
     surface_hline(s, all, 0, l->slots_edge, s->w, ROLE_FRAME);
     surface_hline(s, all, 0, l->story_edge, s->w, ROLE_FRAME);
     surface_vline(s, all, l->request.x - 1, 1, l->slots_edge, ROLE_FRAME);

@@ -30,8 +30,11 @@ struct layout {
     int slots_edge, story_edge, time_edge; /* rows of the lines above these panes; -1: none */
 };
 
-/* Cells of one row of the slot grid that is `width` wide, for pages of `page` slots. */
-int layout_slots_per_row(int width, uint32_t page);
+/* A row of the slot grid: a label with the first slot's number, then groups of slots with a space between:
+ * a group is a page where pages are 4 to 16 slots, else 8 slots. */
+int layout_slot_label(uint32_t slots);   /* cells of the label, with the space behind it */
+int layout_slot_group(uint32_t page);
+int layout_slots_per_row(int width, uint32_t slots, uint32_t page);
 
 struct layout layout_make(int w, int h, uint32_t slots, uint32_t page);
 

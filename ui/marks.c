@@ -14,8 +14,9 @@ static enum mark mark_of(const struct step *s)
 {
     switch (s->kind) {
     case EV_REQUEST: return MARK_REQUEST;
-    case EV_MATCHED: return s->arg[1] > 0 ? MARK_HIT : MARK_MISS;
-    case EV_MATCH_NOTHING: return MARK_MISS;
+    case EV_ADMIT: return s->arg[1] > 0 ? MARK_HIT : MARK_MISS;
+    case EV_MATCHED: /* of a request: its admission tells; a second look-up is no hit */
+        return s->arg[3] != 0 ? MARK_NONE : s->arg[1] > 0 ? MARK_HIT : MARK_MISS;
     case EV_SPLIT: return MARK_SPLIT;
     case EV_VICTIM:
     case EV_CLOSED_NODE: return MARK_EVICT;

@@ -42,12 +42,13 @@ static void own_by_nodes(struct scene sc, uint32_t *owner, uint32_t slots)
     }
 }
 
-/* Slots of running requests that are not the tree's. */
-static void own_by_requests(const struct world *w, uint32_t *owner, uint32_t slots)
+/* Slots of running requests that are not the tree's. `current` may be on its way out: what it still holds
+ * is its own until it is released. */
+static void own_by_requests(const struct world *w, uint32_t current, uint32_t *owner, uint32_t slots)
 {
     for (uint32_t r = 1; r < w->head.request_top; r++) {
         const struct request *q = &w->request[r];
-        if (q->state != REQ_PREFILL && q->state != REQ_DECODE)
+        if (q->state != REQ_PREFILL && q->state != REQ_DECODE && r != current)
             continue;
         for (uint32_t p = q->protected_len; p < q->kv_len; p++) {
             uint32_t slot = w->row_slot[q->row_off + p];
@@ -57,13 +58,13 @@ static void own_by_requests(const struct world *w, uint32_t *owner, uint32_t slo
     }
 }
 
-static void find_owners(struct scene sc, uint32_t *owner, uint32_t slots)
+static void find_owners(struct scene sc, uint32_t current, uint32_t *owner, uint32_t slots)
 {
     uint32_t page = sc.w->head.page_size;
     for (uint32_t s = 0; s < slots; s++)
         owner[s] = s < page || sc.w->page[s / page] != 0 ? OWNER_FREE : OWNER_TRANSIT;
     own_by_nodes(sc, owner, slots);
-    own_by_requests(sc.w, owner, slots);
+    own_by_requests(sc.w, current, owner, slots);
 }
 
 /* ---- what the step changed ------------------------------------------------------------------------- */
@@ -192,7 +193,7 @@ static void load_before(struct moment *m, struct cursor *c)
     m->sc = cursor_scene(c);
     tape_changes(m->tape, m->branch, m->at, visit_change, m);
     if (m->was != NULL) {
-        find_owners(m->sc, m->was, m->slots);
+        find_owners(m->sc, m->request, m->was, m->slots);
         m->owner_before = m->was;
     }
 }
@@ -207,7 +208,7 @@ void moment_load(struct moment *m, struct cursor *c, int branch, uint32_t at)
     m->sc = cursor_scene(c);
     m->owner = m->now;
     if (m->owner != NULL)
-        find_owners(m->sc, m->owner, m->slots);
+        find_owners(m->sc, m->request, m->owner, m->slots);
     find_gone(m);
     load_path(m);
 }

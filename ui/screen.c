@@ -48,7 +48,7 @@ static void draw_titles(const struct picture *p, const struct layout *l, struct 
     char text[TITLE_MAX];
     view_tree_title(p, text, sizeof text);
     surface_title(s, 0, 1, l->request.x - 1, ROLE_TITLE, text);
-    view_request_title(p, text, sizeof text);
+    view_request_title(p, text, l->request.w < TITLE_MAX ? (size_t)l->request.w : sizeof text);
     surface_title(s, l->request.x - 1, 1, l->request.w + 2, ROLE_TITLE, text);
     draw_slots_title(p, l, s);
     view_story_title(p, text, sizeof text);

@@ -52,7 +52,7 @@ void view_timeline_draw(const struct picture *p, struct surface *s, struct rect 
 void view_keys_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_help_draw(const struct picture *p, struct surface *s, struct rect r);
 
-/* Titles on the edges of panes, cut to n bytes. */
+/* Titles on the edges of panes, of at most n - 1 bytes. */
 void view_tree_title(const struct picture *p, char *out, size_t n);
 void view_request_title(const struct picture *p, char *out, size_t n);
 void view_slots_title(const struct picture *p, struct rect r, char *out, size_t n);

@@ -62,7 +62,7 @@ void view_keys_draw(const struct picture *p, struct surface *s, struct rect r)
         const struct command_info *c = command_info(six[i]);
         const char *brief = brief_of(p, six[i]);
         bool must = six[i] == CMD_HELP || six[i] == CMD_QUIT;
-        if (!must && x + (int)(strlen(c->written) + strlen(brief)) + 1 > r.x + r.w - 14)
+        if (!must && x + (int)(strlen(c->written) + strlen(brief)) + 1 + gap > r.x + r.w - 14)
             continue; /* the way to the other keys and the way out are always there */
         x = surface_puts(s, r, x, r.y, ROLE_KEY, c->written);
         x = surface_puts(s, r, x + 1, r.y, ROLE_TEXT, brief) + gap;

@@ -13,8 +13,8 @@
  *      =============================         one mark a token, in order
  *      |#######++++
  *
- *      = 29 cached (A)   # 7 computed        and what they mean
- *      + 4 generated     . 0 to do
+ *      = 29 cached in A   # 7 computed       and what they mean
+ *      + 4 generated      . 0 to do
  */
 
 enum part { PART_CACHED, PART_COMPUTED, PART_GENERATED, PART_TODO, PART_COUNT };
@@ -27,7 +27,7 @@ static const struct {
     {'=', ROLE_CACHED | STYLE_BOLD, "cached"},
     {'#', ROLE_COMPUTED, "computed"},
     {'+', ROLE_GENERATED, "generated"},
-    {'.', ROLE_TODO, "to compute"},
+    {'.', ROLE_TODO, "to do"},
 };
 
 enum { TEXT_TOKENS = 768 }; /* tokens written out: from far enough before the boundary */
@@ -99,6 +99,8 @@ static void draw_text(const struct moment *m, struct surface *s, struct rect r)
                                             : 0;
     size_t edge = 0;
     add_tokens(m, &t, cached, from, &edge);
+    if (r.h <= 0)
+        t.n = 0;
     text_wrap(&t, r.w);
     size_t first = first_line(&t, q, edge, (size_t)(r.h > 0 ? r.h : 1));
     text_draw(&t, s, r, first);
@@ -157,35 +159,59 @@ static bool part_changed(const struct moment *m, enum part part)
     return (m->request_changed & fields[part]) != 0;
 }
 
+/* "in A C": the nodes that the cached tokens are read from. */
+static void draw_sources(const struct moment *m, struct surface *s, struct rect r, int x, uint32_t cached)
+{
+    uint32_t units = 0, shown = 0;
+    x = surface_puts(s, r, x, r.y, ROLE_TEXT, " in");
+    for (uint32_t i = m->path_n; i > 0 && units < cached; i--, shown++) {
+        uint32_t node = m->path[i - 1];
+        units += m->sc.w->node[node].len;
+        if (shown < 5)
+            x = surface_printf(s, r, x, r.y, theme_owner(m->sc.w->node[node].id) | STYLE_BOLD, " %c",
+                               node_letter(m->sc.w, node));
+    }
+    if (shown > 5)
+        surface_puts(s, r, x, r.y, ROLE_TEXT, " ..");
+}
+
 static void draw_part(const struct moment *m, struct surface *s, struct rect r, enum part part, uint32_t count)
 {
     bool changed = part_changed(m, part) && count > 0;
     int x = surface_put(s, r, r.x, r.y, PARTS[part].style, (uint32_t)PARTS[part].mark) + r.x + 1;
     x = surface_printf(s, r, x, r.y, changed ? ROLE_CHANGED : ROLE_TEXT, "%u %s%s", count, PARTS[part].name,
                        changed ? "*" : "");
-    if (part != PART_CACHED || m->path_n == 0 || count == 0)
-        return;
-    x = surface_puts(s, r, x, r.y, ROLE_TEXT, " in");
-    for (uint32_t i = m->path_n < 4 ? m->path_n : 4; i > 0; i--) {
-        uint32_t node = m->path[i - 1];
-        x = surface_printf(s, r, x, r.y, theme_owner(m->sc.w->node[node].id) | STYLE_BOLD, " %c",
-                           node_letter(m->sc.w, node));
-    }
-    if (m->path_n > 4)
-        surface_puts(s, r, x, r.y, ROLE_TEXT, " ..");
+    if (part == PART_CACHED && m->path_n > 0 && count > 0)
+        draw_sources(m, s, r, x, count);
 }
 
+/* Two rows of two, or in a narrow pane three: the last one holds two parts. */
 static void draw_counts(const struct moment *m, struct surface *s, struct rect r)
 {
     uint32_t count[PART_COUNT];
     count_parts(m, count);
-    int half = r.w >= 44 ? r.w / 2 : 0;
+    bool wide = r.h == 2;
+    int half = r.w / 2;
     for (int part = 0; part < PART_COUNT; part++) {
         struct rect place = {r.x, r.y + part, r.w, 1};
-        if (half != 0)
+        if (wide)
             place = (struct rect){r.x + part % 2 * half, r.y + part / 2, half, 1};
-        if (place.y < r.y + r.h)
-            draw_part(m, s, place, (enum part)part, count[part]);
+        else if (part == PART_TODO)
+            place = (struct rect){r.x + half + 2, r.y + part - 1, r.w - half - 2, 1};
+        draw_part(m, s, place, (enum part)part, count[part]);
+    }
+}
+
+/* The same in one line, for a pane without room: "= 29  # 7  + 4  . 0". */
+static void draw_counts_short(const struct moment *m, struct surface *s, struct rect r)
+{
+    uint32_t count[PART_COUNT];
+    int x = r.x;
+    count_parts(m, count);
+    for (int part = 0; part < PART_COUNT; part++) {
+        bool changed = part_changed(m, (enum part)part) && count[part] > 0;
+        x = surface_printf(s, r, x, r.y, PARTS[part].style, "%c ", PARTS[part].mark);
+        x = surface_printf(s, r, x, r.y, changed ? ROLE_CHANGED : ROLE_TEXT, "%u%s ", count[part], changed ? "*" : " ");
     }
 }
 
@@ -207,14 +233,18 @@ void view_request_draw(const struct picture *p, struct surface *s, struct rect r
         return;
     }
     const struct request *q = &m->sc.w->request[m->request];
-    int counts = r.w >= 44 ? 2 : 4;
+    int counts = r.h < 8 ? 1 : r.w >= 44 ? 2 : 3;
     int room = r.h - counts;
-    int strip = strip_rows(q, r.w, room > 8 ? room / 3 : 2);
-    int gap = room - strip >= 5; /* empty rows between the parts, where there is room for them */
-    int words = room - strip - 2 * gap;
+    int strip = strip_rows(q, r.w, room > 8 ? room / 3 : room > 3 ? 2 : 1);
+    int gap = room - strip >= 5, gaps = gap + (room - strip >= 8); /* empty rows, where there is room */
+    int words = room - strip - gaps;
     draw_text(m, s, (struct rect){r.x, r.y, r.w, words});
     draw_strip(m, s, (struct rect){r.x, r.y + words + gap, r.w, strip});
-    draw_counts(m, s, (struct rect){r.x, r.y + r.h - counts, r.w, counts});
+    struct rect last = {r.x, r.y + r.h - counts, r.w, counts};
+    if (counts == 1)
+        draw_counts_short(m, s, last);
+    else
+        draw_counts(m, s, last);
 }
 
 static const char *state_text(uint32_t state)
@@ -238,5 +268,9 @@ void view_request_title(const struct picture *p, char *out, size_t n)
         return;
     }
     const struct request *q = &m->sc.w->request[m->request];
-    snprintf(out, n, "Request %u: %u tokens, %s", q->rid, q->total_len, state_text(q->state));
+    if (n < 26)
+        snprintf(out, n, "Request %u", q->rid);
+    else
+        snprintf(out, n, "Request %u: %u tokens%s%s", q->rid, q->total_len, n > 40 ? ", " : "",
+             n > 40 ? state_text(q->state) : "");
 }

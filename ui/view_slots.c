@@ -7,11 +7,10 @@
  *         1 AAAAAAAA AAAAAAAA AAAAAAAA AAAAABBB BBBB1111 1111·   …
  *        65 ········                       A-Z node, 1-9 request, · free
  *
- * What changed its owner in this step is reversed. When the pool has more slots than the pane has cells,
- * a cell stands for several ('+': of several owners); larger pools yet are a bar of proportions.
+ * What changed its owner in this step is reversed. Of a pool with more rows than the pane, the rows are
+ * shown where this step happens, in windows that move by half pages. Very large pools are a bar of
+ * proportions.
  */
-
-enum { LABEL = 6 };
 
 char view_owner_letter(const struct world *w, uint32_t owner, unsigned *style)
 {
@@ -31,50 +30,49 @@ char view_owner_letter(const struct world *w, uint32_t owner, unsigned *style)
 }
 
 struct grid {
-    int per_row, group;
-    uint32_t first, per_cell;  /* first slot; slots behind one cell */
+    int per_row, group, label;
+    uint32_t first, end;       /* slots shown: first … end - 1 */
 };
 
-static struct grid grid_of(const struct moment *m, struct rect r)
+/* The slot to look at: the chosen one, the first that this step changed, or where the path ends. */
+static uint32_t slot_focus(const struct picture *p)
 {
-    uint32_t page = m->sc.w->head.page_size, slots = m->slots - page;
-    struct grid g = {.per_row = layout_slots_per_row(r.w, page), .first = page, .per_cell = 1};
-    g.group = page >= 4 && page <= 16 ? (int)page : 8;
-    uint32_t cells = (uint32_t)(g.per_row * (r.h > 0 ? r.h : 1));
-    while (cells * g.per_cell < slots)
-        g.per_cell *= 2;
+    const struct moment *m = p->m;
+    if (p->v->focus == FOCUS_SLOTS)
+        return p->v->slot;
+    for (uint32_t i = 0; m->owner_before != NULL && i < m->slots; i++)
+        if (m->owner[i] != m->owner_before[i])
+            return i;
+    uint32_t tip = moment_focus(m);
+    return m->sc.w->node[tip].len > 0 ? *node_slots(m->sc, tip) : m->sc.w->head.page_size;
+}
+
+static struct grid grid_of(const struct picture *p, struct rect r)
+{
+    uint32_t page = p->m->sc.w->head.page_size, slots = p->m->slots - page;
+    struct grid g = {.per_row = layout_slots_per_row(r.w, slots, page), .group = layout_slot_group(page),
+                     .label = layout_slot_label(slots), .first = page, .end = p->m->slots};
+    uint32_t row = (uint32_t)g.per_row, h = (uint32_t)(r.h > 0 ? r.h : 1), rows = (slots + row - 1) / row;
+    if (rows <= h)
+        return g;
+    uint32_t half = h / 2 > 0 ? h / 2 : 1, at = slot_focus(p) > page ? (slot_focus(p) - page) / row : 0;
+    uint32_t top = at < h ? 0 : at / half * half - (h > 1 ? half / 2 : 0);
+    top = top + h <= rows ? top : rows - h;
+    g.first = page + top * row;
+    g.end = g.first + h * row < g.end ? g.first + h * row : g.end;
     return g;
 }
 
-/* What one cell shows: its slots' owner, whether they have several, whether this step changed it. */
-struct cell_of {
-    uint32_t owner;
-    bool mixed, changed;
-};
-
-static struct cell_of cell_of(const struct moment *m, uint32_t first, uint32_t n)
+static void draw_cell(const struct picture *p, struct surface *s, struct rect r, int x, int y, uint32_t slot)
 {
-    struct cell_of c = {.owner = m->owner[first]};
-    for (uint32_t i = first; i < first + n && i < m->slots; i++) {
-        c.mixed |= m->owner[i] != c.owner;
-        c.changed |= m->owner_before != NULL && m->owner_before[i] != m->owner[i];
-    }
-    return c;
-}
-
-static void draw_cell(const struct picture *p, struct surface *s, struct rect r, int x, int y, uint32_t slot,
-                      uint32_t n)
-{
+    const struct moment *m = p->m;
     unsigned style;
-    struct cell_of c = cell_of(p->m, slot, n);
-    char letter = view_owner_letter(p->m->sc.w, c.owner, &style);
-    uint32_t code = c.mixed ? '+' : (uint32_t)(unsigned char)letter;
-    if (code == '.' && !s->ascii)
-        code = 0xb7; /* a middle dot */
-    if (c.changed)
+    char letter = view_owner_letter(m->sc.w, m->owner[slot], &style);
+    uint32_t code = letter == '.' && !s->ascii ? 0xb7 : (uint32_t)(unsigned char)letter; /* a middle dot */
+    if (m->owner_before != NULL && m->owner_before[slot] != m->owner[slot])
         style |= STYLE_REVERSE | STYLE_BOLD;
-    surface_put(s, r, x, y, c.mixed ? ROLE_TEXT : style, code);
-    if (p->v->focus == FOCUS_SLOTS && p->v->slot >= slot && p->v->slot < slot + n) {
+    surface_put(s, r, x, y, style, code);
+    if (p->v->focus == FOCUS_SLOTS && p->v->slot == slot) {
         surface_style(s, (struct rect){x, y, 1, 1}, ROLE_SELECTED | STYLE_UNDER);
         s->cursor_x = x;
         s->cursor_y = y;
@@ -83,12 +81,12 @@ static void draw_cell(const struct picture *p, struct surface *s, struct rect r,
 
 static void draw_grid(const struct picture *p, struct surface *s, struct rect r)
 {
-    struct grid g = grid_of(p->m, r);
+    struct grid g = grid_of(p, r);
     uint32_t slot = g.first;
-    for (int y = 0; y < r.h && slot < p->m->slots; y++) {
-        surface_printf(s, r, r.x, r.y + y, ROLE_LABEL, "%*u", LABEL - 2, slot);
-        for (int i = 0; i < g.per_row && slot < p->m->slots; i++, slot += g.per_cell)
-            draw_cell(p, s, r, r.x + LABEL - 1 + i + i / g.group, r.y + y, slot, g.per_cell);
+    for (int y = r.y; y < r.y + r.h && slot < g.end; y++) {
+        surface_printf(s, r, r.x, y, ROLE_LABEL, "%*u", g.label - 1, slot);
+        for (int i = 0; i < g.per_row && slot < g.end; i++, slot++)
+            draw_cell(p, s, r, r.x + g.label + i + i / g.group, y, slot);
     }
 }
 
@@ -124,13 +122,15 @@ void view_slots_draw(const struct picture *p, struct surface *s, struct rect r)
 
 void view_slots_title(const struct picture *p, struct rect r, char *out, size_t n)
 {
-    uint32_t each = p->m->owner != NULL ? grid_of(p->m, r).per_cell : 0;
-    if (each == 1)
-        snprintf(out, n, "KV slots");
-    else if (each > 1)
-        snprintf(out, n, "KV slots, %u a cell", each);
-    else
+    if (p->m->owner == NULL) {
         snprintf(out, n, "KV slots: Protected Evictable Running");
+        return;
+    }
+    struct grid g = grid_of(p, r);
+    if (g.end - g.first == p->m->slots - p->m->sc.w->head.page_size)
+        snprintf(out, n, "KV slots");
+    else
+        snprintf(out, n, "KV slots %u-%u", g.first, g.end - 1);
 }
 
 void view_slots_counts(const struct picture *p, char *out, size_t n)

@@ -87,21 +87,39 @@ void view_story_title(const struct picture *p, char *out, size_t n)
         snprintf(out, n, "%s: %s", event_info(m->op.kind)->name, event_info(m->step.kind)->name);
 }
 
-/* The first line of the screen: scenario, request, operation; mode and step at its right end. */
+/* " · request 2 of 3 · match_prefix" */
+static void add_place(const struct picture *p, const char *dot, bool wide, char *out, size_t n)
+{
+    const struct moment *m = p->m;
+    int used = 0;
+    out[0] = '\0';
+    if (m->request != 0)
+        used = snprintf(out, n, "%srequest %u of %u", dot, m->sc.w->request[m->request].rid, p->marks->requests);
+    if (m->op_at != 0 && wide)
+        snprintf(out + used, n - (size_t)used, "%s%s", dot, event_info(m->op.kind)->name);
+}
+
+/* The first line of the screen: scenario, request, operation; mode and step at its right end. What is long
+ * is the title: it is what gets cut. */
 void view_title_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     const struct moment *m = p->m;
     const char *dot = surface_glyph(s, " \xc2\xb7 ", " | "), *mode = p->feed->mode;
-    char right[96];
-    snprintf(right, sizeof right, "%s%sstep %u of %u%s", mode != NULL && r.w >= 50 ? mode : "",
-             mode != NULL && r.w >= 50 ? dot : "", m->at, m->length, p->progress->working ? "+" : "");
-    int end = r.x + r.w, from = end - utf8_string_width(right, strlen(right));
-    struct rect left = {r.x, r.y, from - r.x - 1, r.h};
+    bool wide = r.w >= 70; /* the operation stands above the sentence too */
+    char right[96], place[128];
+    snprintf(right, sizeof right, "%s%sstep %u of %u%s", mode != NULL && wide ? mode : "",
+             mode != NULL && wide ? dot : "", m->at, m->length, p->progress->working ? "+" : "");
+    add_place(p, dot, wide, place, sizeof place);
+    int end = r.x + r.w, room = r.w - utf8_string_width(right, strlen(right)) - 1;
+    int title = utf8_string_width(p->feed->title, strlen(p->feed->title));
+    int least = utf8_string_width(place, strlen(place));
     surface_right(s, r, end, r.y, ROLE_HEAD, right);
-    int x = surface_puts(s, left, r.x, r.y, ROLE_HEAD, p->feed->title);
-    if (m->request != 0)
-        x = surface_printf(s, left, x, r.y, ROLE_TEXT, "%srequest %u of %u", dot,
-                           m->sc.w->request[m->request].rid, p->marks->requests);
-    if (m->op_at != 0)
-        surface_printf(s, left, x, r.y, ROLE_TEXT, "%s%s", dot, event_info(m->op.kind)->name);
+    title = title < room - least ? title : room - least;
+    if (title < 4) {
+        if (room > 16)
+            surface_puts(s, (struct rect){r.x, r.y, room, 1}, r.x - 3, r.y, ROLE_TEXT, place);
+        return;
+    }
+    surface_puts(s, (struct rect){r.x, r.y, title, 1}, r.x, r.y, ROLE_HEAD, p->feed->title);
+    surface_puts(s, (struct rect){r.x, r.y, room, 1}, r.x + title, r.y, ROLE_TEXT, place);
 }

@@ -7,15 +7,15 @@
 
 /* A row of the tree:
  *
- *      > │ ├─ B* " What color is the s.."    36>7    0    9    0
- *      ^ ^    ^^  text of the edge           columns: length, locks, last access, hits
- *      │ │    │└ changed by this step            "36>7": it was 36 before this step
- *      │ │    └ the node's letter, the same in slots, request and sentence
+ *      > │ ├ B* " What color is the sk.."    36>7    0    9    0
+ *      ^ ^   ^^  text of the edge            columns: length, locks, last access, hits
+ *      │ │   │└ changed by this step             "36>7": it was 36 before this step
+ *      │ │   └ the node's letter, the same in slots, request and sentence
  *      │ └ lines of the tree
  *      └ on the path of the current request
  */
 
-enum { MARGIN = 2, INDENT = 3, MOST_ROWS = 256 };
+enum { MARGIN = 2, INDENT = 2, MOST_ROWS = 256 };
 
 struct column {
     const char *name;
@@ -27,7 +27,7 @@ struct column {
 static const struct column COLUMNS[] = {
     {"tokens", NODE_FIELD(len), 6, 0},
     {"lock", NODE_FIELD(lock_ref), 4, 0},
-    {"used", NODE_FIELD(last_access), 6, 40},
+    {"used", NODE_FIELD(last_access), 5, 40},
     {"hits", NODE_FIELD(hit_count), 5, 56},
     {"prio", NODE_FIELD(priority), 6, 84},
 };
@@ -57,7 +57,7 @@ static void field_text(const struct moment *m, uint32_t node, const struct colum
     const struct touched *t = moment_touched(m, node);
     bool changed = t != NULL && (t->fields >> c->field & 1) != 0;
     bool made = changed && moment_changed(m, node, NODE_FIELD(parent)) && t->before[NODE_FIELD(parent)] == 0;
-    if (changed && !made && c->field != NODE_FIELD(priority) &&
+    if (changed && !made && c->field != NODE_FIELD(priority) && c->field != NODE_FIELD(last_access) &&
         snprintf(out, n, "%u>%u", t->before[c->field], word[c->field]) <= c->width)
         return;
     if (c->field == NODE_FIELD(priority))
@@ -105,7 +105,7 @@ static int row_depth(const struct moment *m, struct row at)
 static void draw_guides(const struct moment *m, struct surface *s, struct rect r, int y, struct row at, int depth,
                         int skip)
 {
-    const char *branch = surface_glyph(s, rows_last(m, at) ? "└─" : "├─", rows_last(m, at) ? "`-" : "|-");
+    const char *branch = surface_glyph(s, rows_last(m, at) ? "└" : "├", rows_last(m, at) ? "`" : "|");
     for (int level = depth; level > skip; level--) {
         int x = r.x + MARGIN + (level - 1 - skip) * INDENT;
         if (level == depth)
