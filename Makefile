@@ -27,7 +27,9 @@ OPT ?= -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef \
        -Wdouble-promotion -Wvla
 STRICT ?=# CI passes STRICT=-Werror; a user's newer compiler must not break the build
-ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off $(OPT) $(WARN) $(STRICT) -Isrc -I. -pthread \
+# POSIX, and mmap, mkstemp and getline on every system, whatever a library's pkg-config file asks for.
+STD = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -D_DARWIN_C_SOURCE
+ALL_CFLAGS = $(STD) -ffp-contract=off $(OPT) $(WARN) $(STRICT) -Isrc -I. -pthread \
        $(PKG_CFLAGS) -DRADIXSCOPE_PREFIX='"$(PREFIX)"' $(CFLAGS)
 ALL_LIBS = $(PKG_LIBS) -lm -pthread $(LDFLAGS)
 

@@ -16,7 +16,7 @@ static void err_fill(struct err *e, bool usage, const char *fmt, va_list args)
     e->set = true;
     e->usage = usage;
     e->hint[0] = '\0';
-    vsnprintf(e->what, sizeof e->what, fmt, args);
+    vsnprintf(e->what, sizeof e->what, fmt, args); /* NOLINT: the callers start args */
 }
 
 int err_set(struct err *e, const char *fmt, ...)
@@ -43,7 +43,7 @@ int err_hint(struct err *e, const char *fmt, ...)
         return -1;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(e->hint, sizeof e->hint, fmt, args);
+    vsnprintf(e->hint, sizeof e->hint, fmt, args); /* NOLINT: started just above */
     va_end(args);
     return -1;
 }

@@ -1,4 +1,3 @@
-#define _DEFAULT_SOURCE /* fsync, mkstemp */
 #include "base/file.h"
 
 #include <errno.h>
