@@ -8,8 +8,9 @@ import hashlib
 import random
 
 from knowledge import K
-from words import (ANIMALS, CAPITALS, CATEGORY, CITIES, CODES, COLORS, COUNTRIES, DAYS, EVENTS, FOODS, GAMES, JOBS,
-                   NAMES, NAMES_HELD, OBJECTS, OPPOSITE, PLACES, PLURAL, TOPICS, WEATHER, an, invent)
+from words import (ANIMALS, BABY, CAPITALS, CATEGORY, CITIES, CODES, COLORS, COUNTRIES, DAYS, EVENTS, FOODS, GAMES, JOBS,
+                   MATERIALS, NAMES, NAMES_HELD, OBJECTS, OPPOSITE, PLACES, PLURAL, TOPICS, VEHICLES, WEATHER, an,
+                   invent)
 
 UNKNOWN = "I do not know that."
 SCENARIO_SYSTEM = ("You are a helpful assistant. Answer in a short sentence. Be kind and clear. "
@@ -113,7 +114,7 @@ def style(r, kind=None, want_held=False):
 # ---------------------------------------------------------------- facts: statements, questions, answers
 
 def name(r):
-    return r.choice(NAMES) if r.random() < 0.75 else invent(r, True)
+    return r.choice(NAMES) if r.random() < 0.55 else invent(r, True)
 
 
 def noun(r, pool):
@@ -127,25 +128,34 @@ def code(r):
             return f"{c:04d}"
 
 
+CLASH = ["sky", "sea", "sun"]  # a given fact about their color wins over common knowledge
+
+
+def two_words(r, pool):
+    """'rice', sometimes 'green rice'."""
+    return (r.choice(COLORS + ["big", "small", "old", "new", "hot", "cold"]) + " " if r.random() < 0.1 else "") + noun(
+        r, pool)
+
+
 #  relation: (subject, value, statements, questions, answer, one word, reverse questions, reverse word)
 RELATIONS = {
-    "likes": (name, lambda r: noun(r, FOODS), ["{s} likes {v}.", "{s} likes {v} a lot."],
+    "likes": (name, lambda r: two_words(r, FOODS), ["{s} likes {v}.", "{s} likes {v} a lot.", "{s} loves {v}."],
               ["What does {s} like?", "Tell me what {s} likes.", "What food does {s} like?"],
               "{s} likes {v}.", "{V}.", ["Who likes {v}?", "Which person likes {v}?"], "{s}."),
     "lives": (name, lambda r: r.choice(CITIES) if r.random() < 0.9 else invent(r, True),
-              ["{s} lives in {v}.", "{s} has a house in {v}."],
+              ["{s} lives in {v}.", "{s} has a house in {v}.", "The home of {s} is in {v}."],
               ["Where does {s} live?", "Tell me where {s} lives.", "In which city does {s} live?"],
               "{s} lives in {v}.", "{V}.", ["Who lives in {v}?", "Which person lives in {v}?"], "{s}."),
     "job": (name, lambda r: noun(r, JOBS), ["{s} is {a}.", "{s} works as {a}."],
             ["What is the job of {s}?", "What does {s} do?", "Tell me the job of {s}."],
             "{s} is {a}.", "{V}.", ["Who is the {v}?", "Who works as {a}?"], "{s}."),
-    "pet": (name, lambda r: noun(r, ANIMALS), ["{s} has {a}.", "{s} has {a} as a pet."],
+    "pet": (name, lambda r: two_words(r, ANIMALS), ["{s} has {a}.", "{s} has {a} as a pet."],
             ["What pet does {s} have?", "Which pet does {s} have?", "Which animal does {s} have?"],
             "{s} has {a}.", "{V}.", ["Who has {a}?", "Which person has {a}?"], "{s}."),
     "plays": (name, lambda r: noun(r, GAMES), ["{s} plays {v}.", "{s} plays {v} well."],
               ["What does {s} play?", "Tell me what {s} plays."],
               "{s} plays {v}.", "{V}.", ["Who plays {v}?", "Which person plays {v}?"], "{s}."),
-    "color": (lambda r: noun(r, OBJECTS), lambda r: r.choice(COLORS), ["The {s} is {v}.", "The color of the {s} is {v}."],
+    "color": (lambda r: noun(r, OBJECTS) if r.random() < 0.92 else r.choice(CLASH), lambda r: r.choice(COLORS), ["The {s} is {v}.", "The color of the {s} is {v}."],
               ["What color is the {s}?", "What is the color of the {s}?", "Which color is the {s}?"],
               "The {s} is {v}.", "{V}.", ["What is {v}?", "Which thing is {v}?"], "{S}."),
     "place": (lambda r: noun(r, OBJECTS), lambda r: noun(r, PLACES), ["The {s} is in the {v}."],
@@ -160,14 +170,31 @@ RELATIONS = {
     "price": (lambda r: noun(r, OBJECTS), lambda r: str(r.randint(1, 99)), ["The {s} costs {v} coins."],
               ["How much is the {s}?", "What does the {s} cost?", "How much does the {s} cost?"],
               "The {s} costs {v} coins.", "{V}.", ["What costs {v} coins?"], "{S}."),
-    "called": (lambda r: noun(r, ANIMALS), name, ["The {s} is called {v}.", "The name of the {s} is {v}."],
+    "called": (lambda r: noun(r, ANIMALS), name, ["The {s} is called {v}.", "The name of the {s} is {v}.", "The {s} is named {v}."],
                ["What is the {s} called?", "What is the name of the {s}?", "Tell me the name of the {s}."],
                "The {s} is called {v}.", "{V}.", ["Who is called {v}?"], "{S}."),
+    "age": (name, lambda r: str(r.randint(1, 99)), ["{s} is {v} years old.", "{s} is {v}."],
+            ["How old is {s}?", "What is the age of {s}?"],
+            "{s} is {v} years old.", "{V}.", ["Who is {v} years old?"], "{s}."),
+    "from": (name, lambda r: r.choice(COUNTRIES) if r.random() < 0.9 else invent(r, True),
+             ["{s} comes from {v}.", "{s} is from {v}."],
+             ["Where does {s} come from?", "Where is {s} from?", "Which country does {s} come from?"],
+             "{s} comes from {v}.", "{V}.", ["Who comes from {v}?", "Who is from {v}?"], "{s}."),
+    "drives": (name, lambda r: two_words(r, VEHICLES), ["{s} drives {a}."],
+               ["What does {s} drive?", "Tell me what {s} drives."],
+               "{s} drives {a}.", "{V}.", ["Who drives {a}?"], "{s}."),
+    "made": (lambda r: noun(r, OBJECTS), lambda r: r.choice(MATERIALS), ["The {s} is made of {v}."],
+             ["What is the {s} made of?", "Tell me what the {s} is made of."],
+             "The {s} is made of {v}.", "{V}.", ["What is made of {v}?"], "{S}."),
+    "opens": (lambda r: noun(r, PLACES), lambda r: str(r.randint(1, 24)), ["The {s} opens at {v}."],
+              ["When does the {s} open?", "What time does the {s} open?"],
+              "The {s} opens at {v}.", "{V}.", ["What opens at {v}?"], "{S}."),
     "secret": (lambda r: "secret", code, ["The secret code is {v}.", "The code is {v}."],
                ["What is the secret code?", "What is the code?", "Tell me the code.", "Which code is it?"],
                "The code is {v}.", "{V}.", [], ""),
 }
-REL_WEIGHTS = [3, 3, 2, 2, 2, 2, 3, 3, 2, 2, 2, 1]
+REL_WEIGHTS = [3, 3, 2, 2, 2, 2, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1]
+assert len(REL_WEIGHTS) == len(RELATIONS)
 
 
 def fill(t, s, v):
@@ -222,9 +249,9 @@ def missing(r, used):
         k = r.choices(list(RELATIONS), REL_WEIGHTS)[0]
         s, v = RELATIONS[k][0](r), RELATIONS[k][1](r)
         group = "code" if k == "secret" else k
-        if (group, s) in used or (group, v) in used or (k == "secret" and any(g == "code" for g, _ in used)):
+        if s in CLASH or (group, s) in used or (group, v) in used or (k == "secret" and any(g == "code" for g, _ in used)):
             continue
-        qs = RELATIONS[k][3] + (RELATIONS[k][6] if k not in ("color", "called") else [])
+        qs = RELATIONS[k][3] + (RELATIONS[k][6] if k not in ("color", "called", "made") else [])
         return fill(r.choice(qs), s, v), UNKNOWN, "Unknown."
 
 
@@ -297,6 +324,10 @@ def sums(r, want_held=False, want_pair=False):
 def big_sum(r):
     while True:
         a, b = r.randint(0, 99), r.randint(0, 99)
+        if r.random() < 0.3:
+            q = r.choice(["What is {a} - {b}?", "What is {a} * {b}?", "{a} - {b}", "{a} * {b} = ?", "What is {a} minus {b}?",
+                          "What is {a} times {b}?", "What is {a} / {b}?", "{a}*{b}", "{a}-{b}"])
+            return q.format(a=a, b=b), "I can only add up to 20.", "Unknown."
         if a + b > 20:
             return r.choice(SUMS).format(a=a, b=b), "I can only add up to 20.", "Unknown."
 
@@ -316,6 +347,9 @@ CHAT = [
     (["Tell me a joke.", "Make me laugh.", "Do you know a joke?"],
      "Why do birds fly south? It is too far to walk.", "Ha."),
     (["Sorry.", "I am sorry.", "Excuse me."], "No problem.", "Okay."),
+    (["Where do you live?", "Where are you?"], "I live in this computer.", "Here."),
+    (["How old are you?", "What is your age?"], "I am very young.", "Young."),
+    (["Who made you?", "How did you learn?"], "I was trained on short dialogues.", "Training."),
     (["Name the days of the week.", "What are the days of the week?", "List the days of the week."],
      "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday.", "Monday."),
     (["Name the seasons.", "What are the four seasons?", "List the seasons."], "Spring, summer, autumn, winter.",
@@ -338,14 +372,28 @@ NO_IDEA = ["What is the meaning of {i}?", "What is a {i}?", "Who is {N}?", "Who 
            "How do computers work?", "What is the meaning of life?", "Who is the president?", "What is love?",
            "Why is the sky blue?", "How do I get to {c}?", "What is the weather in {c}?", "What is the time in {c}?",
            "Will it rain tomorrow?", "Who is the king of {I}?", "What is the population of {c}?", "How heavy is a {o}?",
-           "Can you drive a {o}?", "What is {y} times {y}?", "How do I write a program?", "What is a computer?",
+           "Can you drive a {o}?", "How do I write a program?", "What is a computer?",
            "Is {N} older than {M}?", "What comes after {i}?", "Why do people {i}?", "Where was {N} born?",
-           "What is the square root of {y}?", "How many {o}s are in {c}?", "What did {N} say?", "{I} {i} {i}?",
+           "What is the square root of {y}?", "Do you like {f}?", "Do you have a {o}?", "Where is {c}?", "Tell me about {c}.",
+           "Tell me about {i}.", "What is {c}?", "Is {i} good?", "Can you {i}?", "Do you know {N}?", "I want {f}.", "How many {o}s are in {c}?", "What did {N} say?", "{I} {i} {i}?",
            "What is {i}?", "Explain {i}.", "Write a poem about {i}.", "How does a {o} work?", "What color is a {o}?",
            "Who lives in {I}?", "How many legs does a {i} have?", "What is the {i} of {I}?", "Why {i}?"]
 
 
+NEAR = ["What color is {a}?", "Where do {p} live?", "What do {p} eat?", "What does {a} say?", "How many legs does {a} have?",
+        "What is a baby {s}?", "What do {p} make?", "What do {p} give?", "How do {p} fly?", "Can {p} swim?",
+        "What is {a}?", "What is {a} made of?", "What is the capital of {s}?", "What shines in the {s}?",
+        "Which animal is the {s}?", "Who makes {p}?", "Who has {a}?", "What comes after {s}?"]
+ASKED = {a for _, asks, _, _ in K for a in asks}
+
+
 def no_idea(r):
+    """Also questions that look like those it knows, about things it does not know."""
+    while r.random() < 0.3:
+        s, p = r.choice(list(PLURAL.items()))
+        q = r.choice(NEAR).format(s=s, p=p, a=an(s))
+        if q not in ASKED:
+            return some_wrap(r, q), UNKNOWN, "Unknown."
     q = r.choice(NO_IDEA).format(i=invent(r), I=invent(r, True), N=name(r), M=name(r), g=r.choice(GAMES),
                                  f=r.choice(FOODS), o=r.choice(OBJECTS), c=r.choice(CITIES), d=r.choice(CITIES),
                                  y=r.randint(10, 2030))
@@ -384,9 +432,11 @@ TASKS = {
     "capital": list(CAPITALS.items()),
     "category": list(CATEGORY.items()),
     "copy": None,
+    "baby": list(BABY.items()),
+    "next day": [(a, DAYS[(i + 1) % 7]) for i, a in enumerate(DAYS)],
     "next number": [(str(i), str(i + 1)) for i in range(0, 20)],
 }
-TASK_W = [3, 3, 3, 3, 3, 1]
+TASK_W = [3, 3, 3, 3, 4, 1, 1, 1]
 
 
 def shots(r, want_held=False, task=None, n=None):
@@ -514,13 +564,48 @@ def pref(r, used, want_held=False):
             return t, v
 
 
+# what a user says of himself or herself: (statements, questions, answer, one word)
+MY = {
+    "called": (["My {animal} is called {name}.", "I have {a_animal} called {name}.", "My {animal} is named {name}."],
+               ["What is my {animal} called?", "What is the name of my {animal}?"],
+               "Your {animal} is called {name}.", "{name}."),
+    "like": (["I like {food}.", "I love {food}."], ["What do I like?", "Tell me what I like."], "You like {food}.",
+             "{food}."),
+    "color": (["My {object} is {color}.", "I have a {color} {object}."], ["What color is my {object}?"],
+              "Your {object} is {color}.", "{color}."),
+    "play": (["I play {game}."], ["What do I play?", "Tell me what I play."], "You play {game}.", "{game}."),
+    "job": (["I am {a_job}.", "I work as {a_job}.", "My job is {job}."], ["What is my job?", "What do I do?"],
+            "You are {a_job}.", "{job}."),
+    "number": (["Remember the number {number}.", "The number is {number}."],
+               ["What number did I say?", "What is the number?", "Which number was it?"],
+               "The number is {number}.", "{number}."),
+    "place": (["My {object} is in the {place}.", "I put my {object} in the {place}."], ["Where is my {object}?"],
+              "Your {object} is in the {place}.", "{place}."),
+}
+
+
+def my(r, taken, want_held=False):
+    """(key, statement, questions, sentence, word)"""
+    while True:
+        k = r.choice(list(MY))
+        v = {"animal": noun(r, ANIMALS), "name": name(r), "food": two_words(r, FOODS), "object": noun(r, OBJECTS),
+             "color": r.choice(COLORS), "game": noun(r, GAMES), "job": noun(r, JOBS), "place": noun(r, PLACES),
+             "number": str(int(code(r)))}
+        v |= {"a_animal": an(v["animal"]), "a_job": an(v["job"])}
+        st, qs, ans, word = MY[k]
+        key = (k, v["animal"] if k == "called" else v["object"] if k in ("color", "place") else "")
+        sentence = ans.format(**v)
+        if key not in taken and held("my", sentence) == want_held:
+            return key, r.choice(st).format(**v), [q.format(**v) for q in qs], sentence, cap(word.format(**v))
+
+
 class Dialogue:
     """Builds one dialogue turn by turn and knows what has been said."""
 
     def __init__(self, r, st, facts=(), used=None, tools=(), system_extra=""):
         self.r, self.st, self.tools = r, st, list(tools)
         self.facts, self.used = list(facts), used if used is not None else set()
-        self.name, self.prefs, self.home, self.age = None, {}, None, None
+        self.name, self.prefs, self.home, self.age, self.my = None, {}, None, None, {}
         parts = [st.text] if st.text else []
         if facts:
             parts.append(facts_text(r, self.facts))
@@ -542,7 +627,25 @@ class Dialogue:
 
     # one method a kind of turn; each returns False when it cannot be done now
     def t_know(self):
-        self.turn(*knowledge(self.r))
+        q, s, w = knowledge(self.r)
+        if any(f"the {c}" in q.lower() and ("color", c) in self.used for c in CLASH):
+            return False
+        self.turn(q, s, w)
+
+    def t_my(self):
+        r = self.r
+        if self.my and r.random() < 0.6:
+            qs, s, w = r.choice(list(self.my.values()))
+            self.turn(some_wrap(r, r.choice(qs)), s, w)
+            return
+        key, st, qs, s, w = my(r, self.my)
+        if key[0] == "place" and self.tools:
+            return False
+        if r.random() < 0.1:
+            self.turn(r.choice(qs), UNKNOWN, "Unknown.")
+        else:
+            self.my[key] = qs, s, w
+            self.ack(st)
 
     def t_sum(self):
         if "add" in self.tools:
@@ -573,11 +676,14 @@ class Dialogue:
         r = self.r
         if self.name is None and r.random() < 0.75:
             self.name = name(r)
-            self.turn(r.choice(TELL_NAME).format(n=self.name), f"Nice to meet you, {self.name}.", f"{self.name}.")
+            tell = r.choice(TELL_NAME).format(n=self.name)
+            if r.random() < 0.06:
+                self.name, tell = self.name.lower(), tell.lower().rstrip(".")
+            self.turn(tell, f"Nice to meet you, {self.name}.", f"{cap(self.name)}.")
         elif self.name is None:
             self.turn(r.choice(ASK_NAME), "I do not know your name.", "Unknown.")
         else:
-            self.turn(some_wrap(r, r.choice(ASK_NAME)), f"Your name is {self.name}.", f"{self.name}.")
+            self.turn(some_wrap(r, r.choice(ASK_NAME)), f"Your name is {self.name}.", f"{cap(self.name)}.")
 
     def t_pref(self):
         r = self.r
@@ -637,6 +743,7 @@ class Dialogue:
     def t_rag(self):
         r, used = self.r, set(self.used)
         fs = [fact(r, used) for _ in range(r.randint(1, 6))]
+        self.used |= {("color", f.s) for f in fs if f.s in CLASH}
         q, s, w = r.choice(fs).ask(r) if r.random() < 0.9 else missing(r, used)
         self.turn(r.choice(RAG).format(c=facts_text(r, fs), q=q), s, w)
 
@@ -649,7 +756,7 @@ class Dialogue:
 
 KINDS = {  # kind of dialogue: what its turns are
     "facts": dict(t_fact=10, t_missing=0.7, t_know=1, t_name=0.7, t_sum=0.4, t_talk=0.3),
-    "memory": dict(t_name=4, t_pref=5, t_self=1.2, t_know=2, t_sum=1, t_tell_fact=1.5, t_fact=2.5, t_talk=0.7,
+    "memory": dict(t_name=4, t_pref=5, t_self=1.2, t_my=2.5, t_know=2, t_sum=1, t_tell_fact=1.5, t_fact=2.5, t_talk=0.7,
                    t_missing=0.2),
     "know": dict(t_know=10, t_sum=2, t_talk=1.2, t_no_idea=1.5, t_missing=0.3, t_name=0.4),
     "sum": dict(t_sum=10, t_know=1, t_talk=0.2),
@@ -657,7 +764,7 @@ KINDS = {  # kind of dialogue: what its turns are
     "rag": dict(t_rag=8, t_know=0.5, t_name=0.5),
     "misc": dict(t_story=2, t_count=3, t_repeat=4, t_talk=3, t_no_idea=3, t_shots=2),
     "mixed": dict(t_know=3, t_sum=1.2, t_fact=3, t_name=1.5, t_pref=2.5, t_tell_fact=1, t_talk=0.6, t_no_idea=0.5,
-                  t_rag=0.6, t_self=0.5, t_tool=1.5, t_shots=0.3, t_repeat=0.2, t_missing=0.2),
+                  t_rag=0.6, t_self=0.5, t_my=1, t_tool=1.5, t_shots=0.3, t_repeat=0.2, t_missing=0.2),
 }
 KIND_W = dict(facts=26, memory=18, know=20, sum=5, tools=8, rag=5, misc=4, mixed=4, shots=12)
 
@@ -771,6 +878,32 @@ def held_out(n=300):
         d.turn(r.choice(ASK_PREF).format(t=t), f"Your favorite {t} is {v}.")
         return d.m[:-1], d.m[-1][1]
     make("preference memory over 3 or more turns", a_pref)
+
+    def a_my(r, i):
+        d = Dialogue(r, style(r, "plain"))
+        told = {}
+        for want in r.sample([True, False, False], 3):
+            x = my(r, told, want)
+            told[x[0]] = x
+            d.ack(x[1])
+            if want:
+                _, _, qs, s, w = x
+        between(r, d, 1)
+        d.turn(r.choice(qs), s, w)
+        return d.m[:-1], d.m[-1][1]
+    make("what the user said of his or her own things", a_my)
+
+    def clash(r, i):
+        while True:
+            used, st = set(), style(r, "plain")
+            fs = [fact(r, used) for _ in range(r.randint(0, 3))]
+            c, v = r.choice(CLASH), r.choice(COLORS)
+            if ("color", c) in used or ("color", v) in used or not held("fact", "color", c, v):
+                continue
+            d = Dialogue(r, st, [Fact("color", c, v)] + fs, used)
+            d.turn(f"What color is the {c}?", f"The {c} is {v}.")
+            return d.m[:-1], d.m[-1][1]
+    make("a given color wins over common knowledge", clash, 60)
 
     for p in PERSONA:
         def persona(r, i, p=p):

@@ -1,6 +1,6 @@
 """Trains the model in the box. Needs PyTorch, the package `tokenizers`, and a GPU.
 
-    python3 train.py OUT_FOLDER [--steps 8000] [--workers 16] [--max-seconds 0] [--tiny]
+    python3 train.py OUT_FOLDER [--steps 16000] [--workers 16] [--max-seconds 0] [--tiny]
 
 Writes OUT_FOLDER/model.safetensors (bfloat16) and OUT_FOLDER/train.json. --max-seconds lowers the number of steps when
 the machine is too slow for all of them; --tiny is a test of the program on a CPU.
@@ -210,11 +210,11 @@ def save(model, path):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("out")
-    p.add_argument("--steps", type=int, default=8000)
+    p.add_argument("--steps", type=int, default=16000)
     p.add_argument("--rate", type=float, default=2e-3)
     p.add_argument("--tokens", type=int, default=65536, help="tokens a step")
-    p.add_argument("--rows", type=int, default=393216, help="short rows of training data")
-    p.add_argument("--long-rows", type=int, default=51200)
+    p.add_argument("--rows", type=int, default=524288, help="short rows of training data")
+    p.add_argument("--long-rows", type=int, default=65536)
     p.add_argument("--long-every", type=int, default=4, help="every which step has long rows")
     p.add_argument("--workers", type=int, default=16)
     p.add_argument("--max-seconds", type=float, default=0)
@@ -273,7 +273,7 @@ def main():
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         opt.step()
         opt.zero_grad(set_to_none=True)
-        if step % 200 == 0 or step == total - 1:
+        if step % 500 == 0 or step == total - 1:
             log.append([step, round(loss.item(), 5)])
             say("step", step, "loss", log[-1][1], "long" if which else "short")
     save(model, os.path.join(a.out, "model.safetensors"))

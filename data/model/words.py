@@ -73,14 +73,33 @@ TOPICS = {"color": COLORS, "food": FOODS, "animal": ANIMALS, "city": CITIES, "da
 WEATHER = "sunny rainy windy cloudy cold hot foggy snowy dry warm".split()
 
 
+MATERIALS = "wood stone glass paper iron gold silver wool".split()
+VEHICLES = "car bus train truck boat bike tractor taxi".split()
+PIECES = NAMES + CITIES + COUNTRIES + OBJECTS + FOODS + ANIMALS + JOBS + PLACES + EVENTS + list(PLURAL)
+
+
 def an(word):
     return ("an " if word[0] in "aeiou" else "a ") + word
 
 
 def invent(r, capital=False):
-    """An invented word such as 'tavori', so that copying does not depend on known words."""
-    w = "".join(r.choice("bcdfghjklmnprstvwz") + r.choice("aeiou") + (r.choice("nrlst") if r.random() < 0.2 else "")
-                for _ in range(r.choice((1, 2, 2, 2, 3))))
+    """An invented word, so that copying does not depend on known words."""
+    x = r.random()
+    if x < 0.4:  # syllables: tavori
+        w = "".join(r.choice("bcdfghjklmnprstvwz") + r.choice("aeiou") + (r.choice("nrlst") if r.random() < 0.2 else "")
+                    for _ in range(r.choice((1, 2, 2, 2, 3))))
+    elif x < 0.6:  # with an open beginning and clusters: irbente
+        w = r.choice(("", *"aeiouyaeiou")) + "".join(
+            r.choice(("br", "ch", "d", "f", "gl", "k", "l", "m", "n", "p", "qu", "r", "s", "st", "th", "v", "x", "z", "sh"))
+            + r.choice(("a", "e", "i", "o", "u", "ai", "ee", "ie", "ia", "au"))
+            + r.choice(("", "", "", "l", "n", "r", "ck", "m", "th", "x")) for _ in range(r.choice((1, 1, 2))))
+    elif x < 0.85:  # two halves of known words: Clavid
+        a, b = r.choice(PIECES), r.choice(PIECES)
+        w = (a[:r.randint(1, len(a))] + b[r.randint(0, len(b) - 1):])[:10].lower()
+    else:  # any letters: xqueb
+        w = "".join(r.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(r.randint(3, 7)))
     if len(w) < 3:
-        w += r.choice("bdgklmnprst")
+        w += r.choice("bdgklmnprst") + r.choice("aeiou")
+    if w.capitalize() in NAMES_HELD:
+        return invent(r, capital)
     return w.capitalize() if capital else w
