@@ -26,7 +26,7 @@
     X(THEME, 'T', 0, "T", "theme", "the next theme of colours", "look")                                      \
     X(HELP, '?', 0, "?", "keys", "this list", "look")                                                        \
     X(CLOSE, K_ESC, 0, "Esc", "close", "back to the stepper", "look")                                        \
-    X(QUIT, 'q', 0, "q", "quit", "leave", "look")
+    X(QUIT, 'q', 0, "q", "quit", "leave the program", "look")
 
 enum command {
     CMD_NONE = -1,

@@ -77,15 +77,17 @@ static void add_tokens(const struct moment *m, struct text *t, uint32_t cached, 
     }
 }
 
-/* The line to begin with: so that the boundary, and once tokens are generated their end, can be seen. */
+/* The line to begin with. Prompts differ at their end, and that is where tokens are generated: the end is
+ * shown, unless the boundary lies so far before it that only one of them fits. */
 static size_t first_line(const struct text *t, const struct request *q, size_t edge, size_t h)
 {
     if (t->lines <= h)
         return 0;
+    size_t last = t->lines - h, at = text_line_of(t, edge);
     bool writing = q->total_len > q->prompt_len;
-    size_t look = writing ? t->lines - 1 : text_line_of(t, edge), above = writing ? h - 1 : h / 2;
-    size_t first = look > above ? look - above : 0;
-    return first + h <= t->lines ? first : t->lines - h;
+    if (edge == 0 || writing || at >= last)
+        return last;
+    return at > h / 2 ? at - h / 2 : 0;
 }
 
 static void draw_text(const struct moment *m, struct surface *s, struct rect r)

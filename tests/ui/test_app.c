@@ -1,0 +1,311 @@
+/* Keys and what comes by itself, without a terminal: moving in time, waiting for a run that still goes on,
+ * playing, choosing, unknown keys, and 100,000 random keys with resizes in between. */
+#include "tests/ui/scene.h"
+
+#include "base/prng.h"
+#include "base/xalloc.h"
+#include "tape/check.h"
+#include "ui/command.h"
+
+static const struct ui_options OPTIONS = {.theme = "default"};
+
+static void open_app(struct app *a, struct stage *g)
+{
+    assert_int_equal(app_init(a, &g->feed, &OPTIONS, NULL), 0);
+}
+
+static void keys(struct app *a, const int *key, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        app_key(a, key[i]);
+}
+
+#define PRESS(a, ...) keys((a), (const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
+
+static const char *kind_here(const struct app *a)
+{
+    return event_info(a->m.step.kind)->name;
+}
+
+static void moving(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    scene_three(&g);
+    open_app(&a, &g);
+    uint32_t length = tape_length(g.t, 0);
+    assert_int_equal(a.m.at, 1); /* opens at the first step, with no text field in the way */
+    assert_int_equal(a.v.focus, FOCUS_NONE);
+    PRESS(&a, K_LEFT);
+    assert_int_equal(a.m.at, 1);
+    assert_non_null(strstr(a.v.message, "first step"));
+    PRESS(&a, K_RIGHT, K_RIGHT, K_LEFT);
+    assert_int_equal(a.m.at, 2);
+    assert_string_equal(a.v.message, "");
+    PRESS(&a, K_DOWN);
+    assert_string_equal(kind_here(&a), "match_prefix");
+    PRESS(&a, K_DOWN);
+    assert_string_equal(kind_here(&a), "alloc");
+    PRESS(&a, K_UP);
+    assert_string_equal(kind_here(&a), "match_prefix");
+    PRESS(&a, ']');
+    assert_string_equal(kind_here(&a), "request");
+    assert_int_equal(a.m.sc.w->request[a.m.request].rid, 2);
+    PRESS(&a, K_RIGHT, '[');
+    assert_int_equal(a.m.sc.w->request[a.m.request].rid, 2);
+    PRESS(&a, '[');
+    assert_int_equal(a.m.sc.w->request[a.m.request].rid, 1);
+    PRESS(&a, ']', ']', ']');
+    assert_int_equal(a.m.sc.w->request[a.m.request].rid, 3);
+    assert_non_null(strstr(a.v.message, "no later request"));
+    PRESS(&a, K_END);
+    assert_int_equal(a.m.at, length);
+    PRESS(&a, K_RIGHT);
+    assert_int_equal(a.m.at, length);
+    assert_non_null(strstr(a.v.message, "last step"));
+    PRESS(&a, K_HOME);
+    assert_int_equal(a.m.at, 1);
+    PRESS(&a, '5', '3', 'G');
+    assert_int_equal(a.m.at, 53);
+    PRESS(&a, '9', '9', '9', '9', 'G');
+    assert_int_equal(a.m.at, 53);
+    assert_non_null(strstr(a.v.message, "There are"));
+    PRESS(&a, 'G');
+    assert_int_equal(a.m.at, length);
+    assert_false(a.quit);
+    PRESS(&a, 'q');
+    assert_true(a.quit);
+    assert_int_equal(a.exit_code, 0);
+    app_done(&a);
+    stage_close(&g);
+}
+
+static void playing(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    scene_three(&g);
+    open_app(&a, &g);
+    app_tick(&a);
+    assert_int_equal(a.m.at, 1); /* not yet */
+    PRESS(&a, ' ');
+    app_tick(&a);
+    PRESS(&a, '+'); /* while playing */
+    app_tick(&a);
+    assert_true(a.v.playing);
+    assert_int_equal(a.m.at, 3);
+    assert_int_equal(a.v.speed, VIEW_SPEED_START + 1);
+    for (int i = 0; i < 20; i++)
+        PRESS(&a, '-');
+    assert_int_equal(a.v.speed, 0);
+    for (int i = 0; i < 20; i++)
+        PRESS(&a, '+');
+    assert_int_equal(a.v.speed, VIEW_SPEEDS - 1);
+    for (uint32_t i = 0; i < tape_length(g.t, 0); i++)
+        app_tick(&a);
+    assert_false(a.v.playing); /* stops at the end */
+    assert_int_equal(a.m.at, tape_length(g.t, 0));
+    app_done(&a);
+    stage_close(&g);
+}
+
+static void unknown_keys(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    int tried = 0;
+    scene_three(&g);
+    open_app(&a, &g);
+    app_goto(&a, 20);
+    struct view before = a.v;
+    for (int key = 1; key < 0x250; key++) {
+        if (command_of(key) != CMD_NONE || (key >= '0' && key <= '9'))
+            continue;
+        app_key(&a, key);
+        assert_true(a.v.message[0] != '\0');
+        assert_true(memchr(a.v.message, '\n', sizeof a.v.message) == NULL);
+        memcpy(a.v.message, before.message, sizeof a.v.message);
+        assert_memory_equal(&a.v, &before, sizeof before);
+        assert_int_equal(a.m.at, 20);
+        tried++;
+    }
+    assert_true(tried > 500);
+    app_done(&a);
+    stage_close(&g);
+}
+
+/* No key has two commands, and every command has a line of help. */
+static void command_table(void **state)
+{
+    (void)state;
+    for (int c = 0; c < CMD_COUNT; c++) {
+        const struct command_info *i = command_info((enum command)c);
+        assert_int_equal(command_of(i->key), c);
+        assert_true(i->other == 0 || command_of(i->other) == (enum command)c);
+        assert_true(strlen(i->help) > 5 && strlen(i->written) > 0 && strlen(i->brief) > 0);
+    }
+}
+
+/* ---- a run that goes on -------------------------------------------------------------------------------- */
+
+static void still_working(void *ctx, struct ui_progress *out)
+{
+    *out = *(struct ui_progress *)ctx;
+}
+
+static void waiting(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    struct ui_progress progress = {.working = true};
+    struct buf b = {0};
+    stage_open(&g, 128, 1, "still running");
+    g.feed.progress = still_working;
+    g.feed.ctx = &progress;
+    open_app(&a, &g);
+    PRESS(&a, K_RIGHT); /* the step is not there yet */
+    assert_true(a.v.waiting);
+    struct surface s;
+    assert_int_equal(surface_init(&s, 80, 24, false, NULL), 0);
+    app_draw(&a, &s);
+    surface_to_text(&s, &b);
+    assert_non_null(strstr(buf_text(&b), "waiting for the next step: 1 steps so far"));
+    app_wake(&a); /* a wake-up without news changes nothing */
+    assert_true(a.v.waiting);
+    stage_request(&g, "Hello there", "Hi. <|end|>");
+    app_wake(&a);
+    assert_false(a.v.waiting);
+    assert_int_equal(a.m.at, 2); /* one step, not all of them */
+    assert_string_equal(a.v.message, "");
+    assert_int_equal(a.m.length, tape_length(g.t, 0));
+    PRESS(&a, K_END, K_RIGHT);
+    assert_true(a.v.waiting);
+    progress = (struct ui_progress){.failed = true, .line = "the pool is too small"};
+    app_wake(&a);
+    assert_false(a.v.waiting);
+    buf_free(&b);
+    surface_done(&s);
+    app_done(&a);
+    stage_close(&g);
+}
+
+/* ---- random keys ------------------------------------------------------------------------------------------ */
+
+static int random_key(struct prng *r)
+{
+    uint32_t pick = prng_below(r, 10);
+    if (pick < 5) { /* a command */
+        enum command c = (enum command)prng_below(r, CMD_COUNT);
+        return c == CMD_QUIT ? K_ESC : command_info(c)->key;
+    }
+    if (pick < 7)
+        return (int)('0' + prng_below(r, 10));
+    if (pick < 9)
+        return (int)prng_below(r, 128) == 'q' ? 'x' : (int)prng_below(r, 'q');
+    return (int)prng_below(r, 0x110010);
+}
+
+static void check_stop(struct app *walked, struct app *fresh, struct surface *s, struct surface *t)
+{
+    struct buf b = {0}, c = {0};
+    struct err e = {0};
+    fresh->v = walked->v;
+    app_goto(fresh, 1);
+    app_goto(fresh, walked->m.at);
+    fresh->v = walked->v; /* choosing a node that is gone moves on: both did */
+    app_draw(walked, s);
+    app_draw(fresh, t);
+    surface_to_text(s, &b);
+    surface_to_text(t, &c);
+    assert_string_equal(buf_text(&b), buf_text(&c));
+    if (walked->m.at > 0 && walked->m.step.settled)
+        assert_int_equal(world_check(walked->m.sc, &e), 0);
+    buf_free(&b);
+    buf_free(&c);
+}
+
+static void random_keys(void **state)
+{
+    (void)state;
+    const char *wanted = getenv("KEYS");
+    long total = wanted != NULL ? atol(wanted) : 100000, stops = 0;
+    struct stage g;
+    struct app a, fresh;
+    struct surface s, t;
+    struct prng r;
+    prng_seed(&r, 5);
+    scene_evict(&g);
+    open_app(&a, &g);
+    open_app(&fresh, &g);
+    assert_int_equal(surface_init(&s, 80, 24, false, NULL), 0);
+    assert_int_equal(surface_init(&t, 80, 24, false, NULL), 0);
+    for (long i = 0; i < total; i++) {
+        app_key(&a, random_key(&r));
+        assert_false(a.quit);
+        assert_true(a.m.at >= 1 && a.m.at <= tape_length(g.t, 0));
+        if (a.v.playing)
+            app_tick(&a);
+        if (prng_below(&r, 16) == 0) { /* another size */
+            int w = 1 + (int)prng_below(&r, 160), h = 1 + (int)prng_below(&r, 50);
+            s.ascii = t.ascii = prng_below(&r, 2) == 0;
+            assert_int_equal(surface_resize(&s, w, h, NULL), 0);
+            assert_int_equal(surface_resize(&t, w, h, NULL), 0);
+        }
+        if (prng_below(&r, 24) == 0) {
+            check_stop(&a, &fresh, &s, &t);
+            stops++;
+        }
+    }
+    assert_true(stops > total / 50);
+    surface_done(&s);
+    surface_done(&t);
+    app_done(&a);
+    app_done(&fresh);
+    stage_close(&g);
+}
+
+/* ---- no memory ------------------------------------------------------------------------------------------- */
+
+static void no_memory(void **state)
+{
+    (void)state;
+    struct stage g;
+    unsigned long failed = 0;
+    scene_three(&g);
+    for (unsigned long nth = 1; nth < 60; nth++) {
+        struct app a;
+        struct err e = {0};
+        xalloc_fail_at(nth, false);
+        int rc = app_init(&a, &g.feed, &OPTIONS, &e);
+        bool injected = xalloc_failures() > 0;
+        if (rc == 0) { /* what failed was something to be left out: it still draws */
+            struct surface s;
+            if (surface_init(&s, 80, 24, false, &e) == 0) {
+                app_goto(&a, 60);
+                app_draw(&a, &s);
+                surface_done(&s);
+            }
+            injected = xalloc_failures() > 0;
+            app_done(&a);
+        }
+        xalloc_fail_at(0, false);
+        failed += injected;
+        assert_true(rc == 0 || e.set);
+    }
+    assert_true(failed > 5);
+    stage_close(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(moving), cmocka_unit_test(playing), cmocka_unit_test(unknown_keys),
+        cmocka_unit_test(command_table), cmocka_unit_test(waiting), cmocka_unit_test(random_keys),
+        cmocka_unit_test(no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
