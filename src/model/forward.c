@@ -42,6 +42,9 @@ struct forward {
     float *logits; /* (16, vocab) of rows that do not go straight to a job */
     float *gather; /* (16, dim) rows of several jobs whose logits are computed together */
 
+    float *seen;    /* (heads, position + 1) attention weights for a probe */
+    size_t seen_cap;
+
     float *cos_sin; /* (rope_cap, head_dim): cosines of the position, then sines */
     uint32_t rope_cap;
 
@@ -103,6 +106,7 @@ void forward_free(struct forward *f)
         return;
     xfree(f->x);
     xfree(f->cos_sin);
+    xfree(f->seen);
     xfree(f->span);
     xfree(f->row);
     xfree(f);
@@ -399,36 +403,85 @@ static void logits(const struct pass *p)
 
 /* ---- a run ---- */
 
-static int report(const struct pass *p, uint32_t layer)
+/* One head's softmax over all keys, plainly: scores, largest, exp, sum. weight: (keys) */
+static void head_weights(const struct forward *f, const float *q, const float **row, size_t k_at, uint32_t keys,
+                         float *weight)
 {
-    const struct forward_watch *w = p->watch;
-    if (w != NULL && w->probe != NULL)
-        for (uint32_t j = 0; j < p->n_jobs; j++) {
-            const struct span *s = &p->f->span[j];
-            if (s->n == 0 || s->first + s->n < p->job[j].n)
-                continue;
-            struct forward_probe residual = {PROBE_RESIDUAL, layer, j, span_position(p, j, s->n - 1),
-                p->f->x + (size_t)span_row(s, s->n - 1) * p->f->model->config.dim, 1, p->f->model->config.dim};
-            w->probe(w->arg, &residual);
-        }
-    if (w == NULL || w->progress == NULL)
-        return 0;
-    struct forward_progress now = {layer, p->f->model->config.layers, p->done + p->tokens, p->all};
-    return w->progress(w->arg, &now);
+    const uint32_t head_dim = f->model->config.head_dim;
+    double top = -HUGE_VAL, sum = 0;
+    for (uint32_t i = 0; i < keys; i++) {
+        double dot = 0;
+        for (uint32_t d = 0; d < head_dim; d++)
+            dot += (double)q[d] * (double)row[i][k_at + d];
+        weight[i] = (float)(dot / sqrt((double)head_dim));
+        top = fmax(top, (double)weight[i]);
+    }
+    for (uint32_t i = 0; i < keys; i++)
+        sum += exp((double)weight[i] - top);
+    for (uint32_t i = 0; i < keys; i++)
+        weight[i] = (float)(exp((double)weight[i] - top) / sum);
 }
 
-static enum forward_status run_pass(struct pass *p)
+/* What a job's last token attends to in this layer, computed once more for the eye alone. */
+static int probe_attention(const struct pass *p, uint32_t j, uint32_t l)
 {
     struct forward *f = p->f;
+    const struct model_config *c = &f->model->config;
+    const struct span *s = &f->span[j];
+    uint32_t keys = span_position(p, j, s->n - 1) + 1, group = c->heads / c->kv_heads;
+    const float *q = f->qkv + (size_t)span_row(s, s->n - 1) * f->qkv_width;
+    void *seen = f->seen;
+    if (!xgrow(&seen, &f->seen_cap, (size_t)c->heads * keys, sizeof *f->seen))
+        return -1;
+    f->seen = seen;
+    for (uint32_t h = 0; h < c->heads; h++)
+        head_weights(f, q + (size_t)h * c->head_dim, s->row,
+                     (size_t)l * 2 * f->kv_width + (size_t)(h / group) * c->head_dim, keys, f->seen + (size_t)h * keys);
+    struct forward_probe probe = {PROBE_ATTENTION, l, j, keys - 1, f->seen, c->heads, keys};
+    p->watch->probe(p->watch->arg, &probe);
+    return 0;
+}
+
+static int probe_job(const struct pass *p, uint32_t j, uint32_t l)
+{
+    const struct span *s = &p->f->span[j];
+    const uint32_t dim = p->f->model->config.dim;
+    if (s->n == 0 || s->first + s->n < p->job[j].n)
+        return 0;
+    if (probe_attention(p, j, l) != 0)
+        return -1;
+    const float *x = p->f->x + (size_t)span_row(s, s->n - 1) * dim;
+    struct forward_probe residual = {PROBE_RESIDUAL, l, j, span_position(p, j, s->n - 1), x, 1, dim};
+    p->watch->probe(p->watch->arg, &residual);
+    return 0;
+}
+
+/* Tell the watcher that a layer is done. */
+static enum forward_status report(const struct pass *p, uint32_t layer, struct err *e)
+{
+    const struct forward_watch *w = p->watch;
+    for (uint32_t j = 0; w != NULL && w->probe != NULL && j < p->n_jobs; j++)
+        if (probe_job(p, j, layer) != 0)
+            return (enum forward_status)err_memory(e, p->f->seen_cap, "attention weights");
+    if (w == NULL || w->progress == NULL)
+        return FORWARD_OK;
+    struct forward_progress now = {layer, p->f->model->config.layers, p->done + p->tokens, p->all};
+    return w->progress(w->arg, &now) != 0 ? FORWARD_CANCELLED : FORWARD_OK;
+}
+
+static enum forward_status run_pass(struct pass *p, struct err *e)
+{
+    struct forward *f = p->f;
+    enum forward_status status = FORWARD_OK;
     embed(p);
-    for (uint32_t l = 0; l < f->model->config.layers; l++) {
+    for (uint32_t l = 0; l < f->model->config.layers && status == FORWARD_OK; l++) {
         attention(p, &f->weights->layer[l], l);
         mlp(p, &f->weights->layer[l]);
-        if (report(p, l) != 0)
-            return FORWARD_CANCELLED;
+        status = report(p, l, e);
     }
-    logits(p);
-    return FORWARD_OK;
+    if (status == FORWARD_OK)
+        logits(p);
+    return status;
 }
 
 /* Give every job its share of the next pass. */
@@ -523,7 +576,7 @@ static enum forward_status run_passes(struct forward *f, struct forward_job *job
         plan_pass(&p);
         if (forward_room(f, p.rows, e) != 0)
             return FORWARD_ERROR;
-        enum forward_status status = run_pass(&p);
+        enum forward_status status = run_pass(&p, e);
         if (status != FORWARD_OK)
             return status;
         p.done += p.tokens;
