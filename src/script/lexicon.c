@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/quote.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "model/tokenizer.h"
@@ -191,26 +192,6 @@ void lexicon_bytes_of(void *lexicon, uint32_t id, struct buf *out)
     lexicon_bytes(lexicon, id, out);
 }
 
-void lexicon_quote(const char *bytes, size_t n, struct buf *out)
-{
-    buf_putc(out, '"');
-    for (size_t i = 0; i < n;) {
-        uint32_t code;
-        size_t used = utf8_decode(bytes + i, n - i, &code);
-        if (code == '"' || code == '\\')
-            buf_printf(out, "\\%c", (char)code);
-        else if (code == '\n')
-            buf_puts(out, "\\n");
-        else if (code == UTF8_BAD || code < ' ' || (code >= 0x7f && code < 0xa0))
-            for (size_t k = 0; k < used; k++)
-                buf_printf(out, "\\x%02x", (unsigned char)bytes[i + k]);
-        else
-            buf_add(out, bytes + i, used);
-        i += used;
-    }
-    buf_putc(out, '"');
-}
-
 static void quoted_token(void *ctx, uint32_t id, struct buf *b)
 {
     struct buf bytes = {0};
@@ -218,7 +199,7 @@ static void quoted_token(void *ctx, uint32_t id, struct buf *b)
     if (bytes.len == 0)
         buf_printf(b, "token %u", id);
     else
-        lexicon_quote(bytes.data, bytes.len, b);
+        quote_bytes(bytes.data, bytes.len, b);
     buf_free(&bytes);
 }
 

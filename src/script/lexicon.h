@@ -32,7 +32,4 @@ void lexicon_bytes_of(void *lexicon, uint32_t id, struct buf *out); /* the same,
 /* How sentences write tokens: " Where" with its quotes. Valid as long as x. */
 struct event_words lexicon_words(const struct lexicon *x);
 
-/* Append bytes quoted for people: control characters and wrong UTF-8 as \xHH. */
-void lexicon_quote(const char *bytes, size_t n, struct buf *out);
-
 #endif
