@@ -1,0 +1,119 @@
+/* cli.h: the command line. One table of commands, one of options; parsing, help and the shell tests come
+ * from them. Each command is a function in a file of its own, cmd_NAME.c.
+ *
+ *      radixscope [COMMAND] [operands and options in any order] [-- operands]
+ *
+ * A command returns its exit code, or -1 with *e set, which main prints:
+ *      0 all is well      1 it failed, or something differs      2 the command line is wrong
+ *      130 interrupted by ^C
+ * Results go to stdout, everything else to stderr. A reader that goes away (`| head`) ends the program
+ * quietly.
+ */
+#ifndef RADIXSCOPE_CLI_CLI_H
+#define RADIXSCOPE_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*  X(ENUM, "name", letter or 0, "VALUE" or NULL, "help") */
+#define CLI_OPTIONS(X)                                                                                       \
+    X(HELP, "help", 'h', NULL, "what a command does and takes")                                              \
+    X(VERSION, "version", 'V', NULL, "the version")                                                          \
+    X(PLAIN, "plain", 0, NULL, "plain text, one event a line; chosen by itself without a terminal")          \
+    X(JSON, "json", 0, NULL, "JSON alone on standard output")                                                \
+    X(MODEL, "model", 0, "DIR", "a model folder with config.json, tokenizer.json and safetensors")           \
+    X(MAX, "max", 'n', "COUNT", "answers end after this many tokens")                                        \
+    X(SYSTEM, "system", 0, "TEXT", "the system prompt for PROMPTS")                                          \
+    X(POOL, "pool", 0, "SLOTS", "KV slots in the pool")                                                      \
+    X(PAGE, "page", 0, "TOKENS", "tokens of a page")                                                         \
+    X(POLICY, "policy", 0, "NAME", "eviction: lru, lfu, fifo, mru, filo, priority or slru")                  \
+    X(RULES, "rules", 0, "NAME", "classic or unified: which of SGLang's caches")                             \
+    X(FAST, "fast", 0, NULL, "plain matrix products instead of exact mode")                                  \
+    X(OUTPUT, "output", 'o', "FILE", "the file to write")                                                    \
+    X(BREAK, "break", 0, "row|slot", "for tests: damage the cache once; compare must notice")                \
+    X(ASCII, "ascii", 0, NULL, "draw with ASCII characters only")                                            \
+    X(THEME, "theme", 0, "NAME", "colours of the screen")
+
+#define CLI_RUN_OPTIONS "model max system pool page policy rules fast "
+
+/*  X(function name, "name", "operands", "its options", "one line", "more, for help COMMAND") */
+#define CLI_COMMANDS(X)                                                                                      \
+    X(play, "play", "[SCENARIO | FILE.rxs]", CLI_RUN_OPTIONS "plain ascii theme",                            \
+      "watch a scenario step by step, forwards and backwards",                                               \
+      "Opens the stepper at the first step: Right and Left step, Down and Up go by operation, q leaves,\n"   \
+      "? lists the keys. Without a terminal, or with --plain, the run is printed, one event a line;\n"       \
+      "at a terminal --plain also takes commands (next, back, op, show, help, quit).\n"                      \
+      "SCENARIO is a name that `radixscope` alone lists; the default is shared-system-prompt.")              \
+    X(run, "run", "PROMPT… | FILE.rxs", CLI_RUN_OPTIONS "json plain",                                        \
+      "answer prompts with the radix cache and say what was reused",                                         \
+      "Each PROMPT is a user message in the model's own chat form; requests run one after another on one\n"  \
+      "cache. A FILE.rxs is run as it is (docs/commands.md). --plain prints every event as well.")           \
+    X(compare, "compare", "[PROMPT… | SCENARIO.rxs]", CLI_RUN_OPTIONS "json break",                          \
+      "run cold and cached side by side: same tokens, same logits?",                                         \
+      "Every request runs twice: on the shared cache, and alone on an empty one. Shown are the tokens\n"     \
+      "computed and reused, wall time and FLOPs of both, whether the answers agree token by token, and the\n"\
+      "largest difference of any logit over all positions that both compute (0 in exact mode).\n"            \
+      "Exit code 1 on any difference. The default is the scenario shared-system-prompt.")                    \
+    X(replay, "replay", "FILE.rxt | FILE.rxs", "plain ascii theme model",                                    \
+      "open a recording, or run a script, and step through it",                                              \
+      "A recording opens without a model. With --plain, or without a terminal, every event is printed.")     \
+    X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "output",                                                \
+      "run a script and save all its steps as a recording",                                                  \
+      "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md).")                                  \
+    X(doctor, "doctor", "", "model json",                                                                    \
+      "check this machine: libraries, model, data, terminal",                                                \
+      "Exit code 1 if something that radixscope needs is missing.")                                          \
+    X(help, "help", "[COMMAND]", "", "this list, or what one command does", "")
+
+/* Commands that read their own words: int run(int argc, char **argv).
+ *
+ *  X(function name, "name", "one line") */
+#define CLI_TOOLS(X)                                                                                         \
+    X(conform, "conform", "replay recordings of the real SGLang, compare after every operation")             \
+    X(check_model, "check-model", "compute what a model folder's reference.json expects")
+
+enum cli_option {
+#define X(id, ...) OPT_##id,
+    CLI_OPTIONS(X)
+#undef X
+    OPT_COUNT
+};
+
+struct cli {
+    const char *program;            /* argv[0] */
+    const char *name;               /* the command's; NULL: none was given */
+    char **arg;                     /* (args) operands */
+    int args;
+    const char *option[OPT_COUNT];  /* its value, "" for a flag, NULL: not given */
+};
+
+typedef int (*cli_function)(struct cli *c, struct err *e);
+
+#define X(id, ...) int cmd_##id(struct cli *c, struct err *e);
+CLI_COMMANDS(X)
+#undef X
+int cmd_home(struct cli *c, struct err *e); /* radixscope alone */
+
+/* Parse and run; returns the exit code. Prints errors. */
+int cli_main(int argc, char **argv);
+
+/* Append the list of commands, or the help of one (NULL: *e names the nearest). */
+void cli_help(struct buf *out);
+int cli_help_command(const char *name, struct buf *out, struct err *e);
+
+/* The value of an option that is a count; `otherwise` when it is not given. */
+int cli_count(const struct cli *c, enum cli_option which, uint32_t otherwise, uint32_t *out, struct err *e);
+
+static inline bool cli_has(const struct cli *c, enum cli_option which)
+{
+    return c->option[which] != 0;
+}
+
+/* Write everything to stdout; -1 if that is impossible (err_closed tells a reader that went away). */
+int cli_print(struct buf *b, struct err *e);
+int cli_flush(struct err *e);
+
+#endif

@@ -1,0 +1,31 @@
+/* radixscope play [SCENARIO | FILE.rxs], radixscope replay FILE */
+#include <string.h>
+
+#include "cli/show.h"
+
+static int play(struct cli *c, const char *otherwise, struct err *e)
+{
+    struct source s;
+    int rc = source_open(&s, c, false, otherwise, e);
+    if (rc == 0)
+        rc = show_source(c, &s, e);
+    source_done(&s);
+    return rc;
+}
+
+int cmd_play(struct cli *c, struct err *e)
+{
+    return play(c, "shared-system-prompt", e);
+}
+
+int cmd_replay(struct cli *c, struct err *e)
+{
+    if (c->args != 1) {
+        err_usage(e, "replay takes one file, not %d", c->args);
+        return err_hint(e, "radixscope help replay");
+    }
+    size_t n = strlen(c->arg[0]);
+    if (n > 4 && strcmp(c->arg[0] + n - 4, ".rxs") == 0)
+        return play(c, NULL, e);
+    return show_recording(c, c->arg[0], e);
+}

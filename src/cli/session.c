@@ -1,0 +1,197 @@
+#include "cli/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "script/nearest.h"
+#include "script/script.h"
+
+/*  X(ENUM, "word", "short", "operand", "help") */
+#define SESSION_COMMANDS(X)                                                                                  \
+    X(NEXT, "next", "n", "[op|request|KIND]", "one step forward, or to the next operation, request or kind") \
+    X(BACK, "back", "b", "[op|request|KIND]", "the same backwards")                                          \
+    X(OP, "op", "o", "", "to the next operation")                                                            \
+    X(REQUEST, "request", "r", "", "to the next request (with a text: run a new one)")                       \
+    X(FIND, "find", "f", "KIND", "to the next step of a kind, such as evict_node")                           \
+    X(FIRST, "first", "", "", "to before the first step")                                                    \
+    X(LAST, "last", "", "", "to the last step")                                                              \
+    X(GOTO, "goto", "g", "STEP", "to a step by its number")                                                  \
+    X(SHOW, "show", "s", "", "the tree, the slots and the requests as text")                                 \
+    X(HELP, "help", "?", "", "this list")                                                                    \
+    X(QUIT, "quit", "q", "", "leave")
+
+enum session_command {
+#define X(id, ...) DO_##id,
+    SESSION_COMMANDS(X)
+#undef X
+    DO_COUNT
+};
+
+static const struct {
+    const char *word, *brief, *operand, *help;
+} COMMANDS[DO_COUNT] = {
+#define X(id, word, brief, operand, help) [DO_##id] = {word, brief, operand, help},
+    SESSION_COMMANDS(X)
+#undef X
+};
+
+static int find_command(const char *word)
+{
+    for (int i = 0; i < DO_COUNT; i++)
+        if (strcmp(word, COMMANDS[i].word) == 0 || (*word != '\0' && strcmp(word, COMMANDS[i].brief) == 0))
+            return i;
+    return -1;
+}
+
+static void show_help(struct buf *out)
+{
+    for (int i = 0; i < DO_COUNT; i++)
+        buf_printf(out, "  %-8s %-2s %-18s %s\n", COMMANDS[i].word, COMMANDS[i].brief, COMMANDS[i].operand,
+                   COMMANDS[i].help);
+    buf_puts(out, "  Anything else is a command of the script language, run from this step:\n   ");
+    for (int k = 0; k < RXS_COUNT; k++)
+        if (script_info((enum script_kind)k)->role == ROLE_ACTION)
+            buf_printf(out, " %s", script_info((enum script_kind)k)->name);
+    buf_putc(out, '\n');
+}
+
+/* ---- moving ------------------------------------------------------------------------------------------- */
+
+static void stand(struct session *s, uint32_t at, struct buf *out)
+{
+    struct cursor *c = &s->plain.cursor;
+    cursor_seek(c, c->branch, at);
+    if (c->at == 0)
+        buf_puts(out, "0   Before the first step.\n");
+    else
+        plain_step(&s->plain, c->at, out);
+}
+
+static int unknown_kind(const char *kind, struct err *e)
+{
+    struct nearest near = {0};
+    for (unsigned k = 0; k < EV_COUNT; k++)
+        nearest_try(&near, kind, event_info(k)->name);
+    err_set(e, "'%.60s' is no kind of step", kind);
+    if (near.name != NULL)
+        err_hint(e, "did you mean %s?", near.name);
+    return -1;
+}
+
+static int move(struct session *s, int dir, const char *what, struct buf *out, struct err *e)
+{
+    struct cursor *c = &s->plain.cursor;
+    uint32_t end = tape_length(c->tape, c->branch), to;
+    if (*what == '\0')
+        to = dir > 0 ? c->at + 1 : c->at - (c->at > 0);
+    else if (strcmp(what, "op") == 0 || strcmp(what, "request") == 0)
+        to = tape_find_depth(c->tape, c->branch, c->at, dir, *what == 'o' ? DEPTH_OPERATION : DEPTH_REQUEST);
+    else {
+        int kind = event_find(what);
+        if (kind < 0)
+            return unknown_kind(what, e);
+        to = tape_find_kind(c->tape, c->branch, c->at, dir, kind);
+        if (to == 0)
+            return err_set(e, "there is no %s %s step %u", what, dir > 0 ? "after" : "before", c->at);
+    }
+    if (dir > 0 && c->at == end)
+        return err_set(e, "this is the last step");
+    stand(s, to, out);
+    return 0;
+}
+
+static int go_to(struct session *s, const char *number, struct buf *out, struct err *e)
+{
+    const struct cursor *c = &s->plain.cursor;
+    char *end;
+    unsigned long n = strtoul(number, &end, 10);
+    uint32_t last = tape_length(c->tape, c->branch);
+    if (*number < '0' || *number > '9' || *end != '\0' || n > last)
+        return err_set(e, "goto needs a step from 0 to %u, not '%.40s'", last, number);
+    stand(s, (uint32_t)n, out);
+    return 0;
+}
+
+/* Run a line of the script language from here and show the steps it made. */
+static int act(struct session *s, const char *line, struct buf *out, struct err *e)
+{
+    struct cursor *c = &s->plain.cursor;
+    if (s->act == NULL) {
+        err_set(e, "'%.60s' is not understood", line);
+        return err_hint(e, "help lists the commands; a recording has no engine to run others");
+    }
+    uint32_t from = c->at;
+    int rc = s->act(s->ctx, c->branch, c->at, line, e);
+    int branch = tape_branch(c->tape);
+    cursor_seek(c, branch, from);
+    for (uint32_t n = from + 1; n <= tape_length(c->tape, branch); n++)
+        plain_step(&s->plain, n, out);
+    return rc;
+}
+
+static int serve(struct session *s, enum session_command command, const char *rest, struct buf *out, struct err *e)
+{
+    switch (command) {
+    case DO_NEXT: return move(s, 1, rest, out, e);
+    case DO_BACK: return move(s, -1, rest, out, e);
+    case DO_OP: return move(s, 1, "op", out, e);
+    case DO_REQUEST: return move(s, 1, "request", out, e);
+    case DO_FIND: return *rest == '\0' ? err_set(e, "find needs a kind of step") : move(s, 1, rest, out, e);
+    case DO_FIRST: stand(s, 0, out); return 0;
+    case DO_LAST: stand(s, UINT32_MAX, out); return 0;
+    case DO_GOTO: return go_to(s, rest, out, e);
+    case DO_SHOW: plain_scene(cursor_scene(&s->plain.cursor), &s->plain.words, out); return 0;
+    case DO_HELP: show_help(out); return 0;
+    default: return 0;
+    }
+}
+
+/* One line: a session's command, or a script's. "request TEXT" is the script's. */
+static int one_line(struct session *s, char *line, bool *quit, struct buf *out, struct err *e)
+{
+    line += strspn(line, " \t");
+    line[strcspn(line, "\r\n")] = '\0';
+    if (*line == '\0')
+        return 0;
+    size_t n = strcspn(line, " \t");
+    char word[16] = "";
+    memcpy(word, line, n < sizeof word ? n : 0);
+    char *rest = line + n + strspn(line + n, " \t");
+    int command = find_command(word);
+    *quit = command == DO_QUIT;
+    if (command < 0 || (command == DO_REQUEST && *rest != '\0'))
+        return act(s, line, out, e);
+    return serve(s, (enum session_command)command, rest, out, e);
+}
+
+static int answer(struct buf *out, const struct err *e, struct err *fatal)
+{
+    if (e->set)
+        buf_printf(out, "! %s%s%s\n", e->what, e->hint[0] != '\0' ? "; " : "", e->hint);
+    if (cli_print(out, fatal) != 0)
+        return -1;
+    return cli_flush(fatal);
+}
+
+int session_run(struct session *s, FILE *in, struct err *e)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    bool quit = false;
+    int rc = 0;
+    while (rc == 0 && !quit) {
+        fputs("> ", stdout);
+        fflush(stdout);
+        if (getline(&line, &cap, in) < 0)
+            break;
+        struct buf out = {0};
+        struct err said = {0};
+        one_line(s, line, &quit, &out, &said);
+        rc = answer(&out, &said, e);
+    }
+    free(line); /* getline's, not ours */
+    if (!quit)
+        fputc('\n', stdout);
+    return rc;
+}

@@ -1,0 +1,262 @@
+#include "cli/show.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/interrupt.h"
+#include "cli/plain.h"
+#include "cli/session.h"
+#include "script/worker.h"
+#include "tape/recording.h"
+#include "ui/app.h"
+
+enum way { WAY_SCREEN, WAY_SESSION, WAY_PRINT };
+
+static enum way choose_way(const struct cli *c)
+{
+    if (!cli_has(c, OPT_PLAIN) && ui_available(NULL) == 0)
+        return WAY_SCREEN;
+    return cli_has(c, OPT_PLAIN) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? WAY_SESSION : WAY_PRINT;
+}
+
+static struct ui_options screen_options(const struct cli *c)
+{
+    return (struct ui_options){.theme = c->option[OPT_THEME], .ascii = cli_has(c, OPT_ASCII)};
+}
+
+static struct ui_words words_of(const struct lexicon *x)
+{
+    struct event_words said = lexicon_words(x);
+    return (struct ui_words){.said = said, .bytes = lexicon_bytes_of, .ctx = said.ctx};
+}
+
+/* "exact", "fast", or NULL: nothing is computed. */
+static const char *mode_of(const struct script_settings *s)
+{
+    return s->tokens != TOKENS_MODEL ? NULL : s->fast ? "fast" : "exact";
+}
+
+static void title_line(const char *title, const char *mode, const struct world_config *w, struct buf *out)
+{
+    buf_printf(out, "# %s: %u slots, pages of %u, %s eviction, %s rules, %s\n", title, w->pool, w->page_size,
+               policy_name(w->policy), w->rules == RULES_UNIFIED ? "unified" : "classic",
+               mode == NULL ? "no model" : strcmp(mode, "fast") == 0 ? "fast mode" : "exact mode");
+}
+
+static struct world_config world_of(const struct script_settings *s)
+{
+    return (struct world_config){.pool = s->pool, .page_size = s->page, .policy = s->policy, .rules = s->rules};
+}
+
+/* ---- printed to the end ------------------------------------------------------------------------------- */
+
+struct printing {
+    struct plain plain;
+    uint32_t printed;          /* steps of the branch that stand on stdout */
+    struct runner *runner;
+    struct err err;            /* of writing */
+};
+
+static int print_steps(struct printing *p, uint32_t to)
+{
+    struct buf b = {0};
+    while (p->printed < to)
+        plain_step(&p->plain, ++p->printed, &b);
+    return cli_print(&b, &p->err) != 0 || cli_flush(&p->err) != 0 ? -1 : 0;
+}
+
+static void print_report(void *ctx, const struct runner_report *rep)
+{
+    struct printing *p = ctx;
+    if (p->err.set || print_steps(p, rep->after) != 0)
+        runner_cancel(p->runner); /* nobody reads any more */
+}
+
+static void cancel_runner(void *ctx)
+{
+    runner_cancel(ctx);
+}
+
+/* Run s with every step printed. The last steps of a failed command have been rolled back. */
+static int print_run(struct printing *p, const struct source *s, struct err *e)
+{
+    struct interrupt interrupt;
+    if (interrupt_begin(&interrupt, cancel_runner, p->runner, e) != 0)
+        return -1;
+    enum run_result rc = runner_script(p->runner, s->script, e);
+    interrupt_end(&interrupt);
+    const struct tape *t = p->plain.cursor.tape;
+    if (!p->err.set)
+        print_steps(p, tape_length(t, tape_branch(t)));
+    if (p->err.set) {
+        err_clear(e);
+        *e = p->err;
+        return -1;
+    }
+    if (rc == RUN_CANCELLED && interrupt_hit(&interrupt)) {
+        fflush(stdout);
+        fputs("radixscope: interrupted; what was printed is complete up to its last line\n", stderr);
+        return 130;
+    }
+    return rc == RUN_DONE ? 0 : -1;
+}
+
+static int show_printed(struct source *s, struct err *e)
+{
+    struct printing p = {0};
+    s->config.report = print_report;
+    s->config.ctx = &p;
+    p.runner = runner_new(s->script, &s->config, e);
+    if (p.runner == NULL)
+        return -1;
+    struct ui_words words = words_of(runner_lexicon(p.runner));
+    struct world_config world = world_of(&s->settings);
+    struct buf b = {0};
+    int rc = plain_init(&p.plain, runner_tape(p.runner), &words, e);
+    title_line(s->settings.title, mode_of(&s->settings), &world, &b);
+    rc = cli_print(&b, e) != 0 || rc != 0 ? -1 : print_run(&p, s, e);
+    plain_done(&p.plain);
+    runner_free(p.runner);
+    return rc;
+}
+
+/* ---- with a worker: the screen and the conversation ------------------------------------------------------- */
+
+static void take_progress(void *ctx, struct ui_progress *out)
+{
+    struct worker *w = ctx;
+    struct worker_status st;
+    worker_drain(w);
+    worker_get_status(w, &st);
+    *out = (struct ui_progress){.working = st.state == WORKER_RUNNING, .failed = st.state == WORKER_FAILED};
+    if (st.state == WORKER_FAILED)
+        snprintf(out->line, sizeof out->line, "%.200s", st.failure.what);
+    else if (st.state == WORKER_CANCELLED)
+        snprintf(out->line, sizeof out->line, "cancelled");
+    else if (st.state == WORKER_RUNNING && st.command != NULL)
+        snprintf(out->line, sizeof out->line, "running %s (%u of %u)", st.command, st.done + 1, st.commands);
+}
+
+static int submit_line(void *ctx, int branch, uint32_t at, const char *line, struct err *e)
+{
+    return worker_submit_line(ctx, line, branch, at, e);
+}
+
+/* The same, and wait until it has run. */
+static int act_and_wait(void *ctx, int branch, uint32_t at, const char *line, struct err *e)
+{
+    struct worker_status st;
+    if (worker_submit_line(ctx, line, branch, at, e) != 0)
+        return -1;
+    worker_wait(ctx);
+    worker_get_status(ctx, &st);
+    if (st.state != WORKER_FAILED)
+        return 0;
+    err_set(e, "%s", st.failure.what);
+    return err_hint(e, "%s", st.failure.hint);
+}
+
+static int converse(struct worker *w, const struct source *s, const struct ui_words *words, struct err *e)
+{
+    struct session session = {.act = act_and_wait, .ctx = w};
+    struct worker_status st;
+    struct buf b = {0};
+    struct world_config world = world_of(&s->settings);
+    worker_wait(w);
+    worker_get_status(w, &st);
+    title_line(s->settings.title, mode_of(&s->settings), &world, &b);
+    buf_printf(&b, "# %u steps; help lists the commands\n",
+               tape_length(worker_tape(w), tape_branch(worker_tape(w))));
+    if (st.state == WORKER_FAILED)
+        buf_printf(&b, "! %s\n", st.failure.what);
+    int rc = plain_init(&session.plain, worker_tape(w), words, e);
+    if (cli_print(&b, e) == 0 && rc == 0)
+        rc = session_run(&session, stdin, e);
+    plain_done(&session.plain);
+    return rc;
+}
+
+static int show_live(struct cli *c, struct source *s, enum way way, struct err *e)
+{
+    struct worker *w = worker_new(s->script, &s->config, e);
+    if (w == NULL)
+        return -1;
+    struct ui_words words = words_of(runner_lexicon(worker_runner(w)));
+    const char *title = s->settings.title; /* the worker takes the script; its runner keeps a copy */
+    title = runner_settings(worker_runner(w))->title;
+    s->settings.title = title;
+    int rc = worker_submit(w, s->script, -1, 0, e);
+    s->script = NULL;
+    if (rc == 0 && way == WAY_SESSION) {
+        rc = converse(w, s, &words, e);
+    } else if (rc == 0) {
+        struct ui_feed feed = {.tape = worker_tape(w), .title = title, .mode = mode_of(&s->settings), .words = words,
+                               .wake_fd = worker_fd(w), .progress = take_progress, .command = submit_line, .ctx = w};
+        struct ui_options options = screen_options(c);
+        rc = app_run(&feed, &options, e);
+    }
+    worker_free(w);
+    return rc;
+}
+
+int show_source(struct cli *c, struct source *s, struct err *e)
+{
+    enum way way = choose_way(c);
+    return way == WAY_PRINT ? show_printed(s, e) : show_live(c, s, way, e);
+}
+
+/* ---- recordings ------------------------------------------------------------------------------------------- */
+
+static int print_recording(const struct recording *r, const struct ui_words *words, struct err *e)
+{
+    struct printing p = {0};
+    struct buf b = {0};
+    title_line(recording_title(r), recording_mode(r), recording_world(r), &b);
+    int rc = plain_init(&p.plain, recording_tape(r), words, e);
+    if (cli_print(&b, e) != 0)
+        rc = -1;
+    if (rc == 0) {
+        int branch = tape_branch(recording_tape(r));
+        cursor_seek(&p.plain.cursor, branch, 0);
+        if (print_steps(&p, tape_length(recording_tape(r), branch)) != 0) {
+            *e = p.err;
+            rc = -1;
+        }
+    }
+    plain_done(&p.plain);
+    return rc;
+}
+
+static int talk_about(const struct recording *r, const struct ui_words *words, struct err *e)
+{
+    struct session session = {0};
+    int rc = plain_init(&session.plain, recording_tape(r), words, e);
+    if (rc == 0)
+        rc = session_run(&session, stdin, e);
+    plain_done(&session.plain);
+    return rc;
+}
+
+int show_recording(struct cli *c, const char *path, struct err *e)
+{
+    struct recording *r = recording_open(path, e);
+    if (r == NULL)
+        return -1;
+    struct event_words said = recording_words(r);
+    struct ui_words words = {.said = said, .bytes = recording_bytes, .ctx = said.ctx};
+    enum way way = choose_way(c);
+    int rc;
+    if (way == WAY_PRINT)
+        rc = print_recording(r, &words, e);
+    else if (way == WAY_SESSION)
+        rc = talk_about(r, &words, e);
+    else {
+        struct ui_feed feed = {.tape = recording_tape(r), .title = recording_title(r), .mode = recording_mode(r),
+                               .words = words, .wake_fd = -1};
+        struct ui_options options = screen_options(c);
+        rc = app_run(&feed, &options, e);
+    }
+    recording_free(r);
+    return rc;
+}

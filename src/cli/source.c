@@ -1,0 +1,116 @@
+#include "cli/source.h"
+
+#include <string.h>
+
+#include "cli/places.h"
+
+enum { PROMPTS_POOL = 8192 };
+
+static bool is_script(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 4 && strcmp(name + n - 4, ".rxs") == 0;
+}
+
+/* The script that a person would have written for these prompts. */
+static struct script *script_of_prompts(const struct cli *c, struct err *e)
+{
+    struct buf b = {0};
+    buf_printf(&b, "title \"%d prompt%s\"\npool %d\n", c->args, c->args == 1 ? "" : "s", PROMPTS_POOL);
+    if (c->option[OPT_SYSTEM] != NULL) {
+        buf_puts(&b, "system ");
+        script_quote(c->option[OPT_SYSTEM], strlen(c->option[OPT_SYSTEM]), &b);
+        buf_putc(&b, '\n');
+    }
+    for (int i = 0; i < c->args; i++) {
+        buf_puts(&b, "request ");
+        script_quote(c->arg[i], strlen(c->arg[i]), &b);
+        buf_putc(&b, '\n');
+    }
+    struct script *s = NULL;
+    if (b.failed)
+        err_memory(e, b.len, "the prompts");
+    else
+        s = script_parse("prompts", b.data, b.len, 1, e);
+    buf_free(&b);
+    return s;
+}
+
+static struct script *load_scenario(const struct cli *c, const char *name, struct err *e)
+{
+    struct buf path = {0};
+    struct script *s = NULL;
+    if (place_scenario(c, name, &path, e) == 0)
+        s = path.failed ? (err_memory(e, path.len, "a file name"), NULL) : script_load(buf_text(&path), e);
+    buf_free(&path);
+    return s;
+}
+
+static struct script *load(struct source *source, const struct cli *c, bool prompts, const char *otherwise,
+                           struct err *e)
+{
+    if (c->args == 0 && otherwise == NULL) {
+        err_usage(e, "%s needs something to run", c->name);
+        err_hint(e, "radixscope help %s", c->name);
+        return NULL;
+    }
+    for (int i = 0; i < c->args; i++) {
+        if (c->args > 1 && (is_script(c->arg[i]) || !prompts)) {
+            err_usage(e, "%s takes one script or scenario, not %d operands", c->name, c->args);
+            return NULL;
+        }
+    }
+    if (c->args == 0 || !prompts || is_script(c->arg[0])) {
+        if (c->option[OPT_SYSTEM] != NULL) {
+            err_usage(e, "--system is for PROMPTS; a script has a system line of its own");
+            return NULL;
+        }
+        return load_scenario(c, c->args > 0 ? c->arg[0] : otherwise, e);
+    }
+    source->prompts = true;
+    return script_of_prompts(c, e);
+}
+
+static int apply_options(struct source *s, const struct cli *c, struct err *e)
+{
+    struct script_settings *set = &s->settings;
+    if (cli_count(c, OPT_POOL, set->pool, &set->pool, e) != 0 ||
+        cli_count(c, OPT_PAGE, set->page, &set->page, e) != 0 || cli_count(c, OPT_MAX, 0, &s->config.max_new, e) != 0)
+        return -1;
+    if (cli_has(c, OPT_FAST))
+        set->fast = true;
+    const char *rules = c->option[OPT_RULES];
+    if (rules != NULL) {
+        if (strcmp(rules, "classic") != 0 && strcmp(rules, "unified") != 0)
+            return err_usage(e, "--rules is classic or unified, not '%.40s'", rules);
+        set->rules = strcmp(rules, "unified") == 0 ? RULES_UNIFIED : RULES_CLASSIC;
+    }
+    if (c->option[OPT_POLICY] != NULL && policy_parse(c->option[OPT_POLICY], &set->policy, e) != 0) {
+        e->usage = true;
+        return -1;
+    }
+    return 0;
+}
+
+int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e)
+{
+    *s = (struct source){0};
+    s->script = load(s, c, prompts, otherwise, e);
+    if (s->script == NULL)
+        return -1;
+    script_settings(s->script, &s->settings);
+    if (apply_options(s, c, e) != 0)
+        return -1;
+    if (s->settings.tokens == TOKENS_MODEL && place_model(c, &s->model_dir, e) != 0)
+        return -1;
+    s->config.model_dir = buf_text(&s->model_dir);
+    s->config.settings = &s->settings;
+    return 0;
+}
+
+void source_done(struct source *s)
+{
+    script_free(s->script);
+    buf_free(&s->model_dir);
+    *s = (struct source){0};
+}

@@ -1,0 +1,23 @@
+/* source.h: what a command is asked to run (a scenario, a script, prompts), as a script and the
+ * configuration of a runner. The command line's options win over the script's settings.
+ */
+#ifndef RADIXSCOPE_CLI_SOURCE_H
+#define RADIXSCOPE_CLI_SOURCE_H
+
+#include "cli/cli.h"
+#include "script/runner.h"
+
+struct source {
+    struct script *script;             /* owned */
+    struct script_settings settings;   /* the script's, with --pool and so on */
+    bool prompts;                      /* made from bare prompts: nothing in it asks for history */
+    struct buf model_dir;
+    struct runner_config config;       /* settings and model_dir filled in */
+};
+
+/* Operands that are no single .rxs file are prompts (`prompts` allows them), else a scenario's name;
+ * without operands: `otherwise`. source_done also after a failure. */
+int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e);
+void source_done(struct source *s);
+
+#endif
