@@ -51,6 +51,7 @@ int app_init(struct app *a, const struct ui_feed *feed, const struct ui_options 
         app_done(a);
         return -1;
     }
+    a->m.branch = tape_branch(feed->tape);
     app_progress(a);
     app_goto(a, options->start > 0 ? options->start : 1);
     a->v.waiting = a->m.at == 0 && a->progress.working;

@@ -74,7 +74,7 @@ static size_t line_end(const struct text *t, size_t from, int width)
         bool overflows = used + g->width > width;
         if (overflows && g->code != ' ')
             return fits != 0 ? fits : i > from ? i : i + 1;
-        if (g->code == ' ' || (g->width == 2 && !overflows))
+        if (g->code == ' ' || g->code == '>' || (g->width == 2 && !overflows)) /* '>' ends "<|user|>" */
             fits = i + 1;
         used += g->width;
     }

@@ -4,8 +4,8 @@
  *      text_add(&t, ROLE_TODO, "assistant.", 10)                lines   0       18 …
  *      text_wrap(&t, 30); text_draw(&t, s, rect, first);
  *
- * Lines break at spaces, beside wide characters, and where a word is longer than the line; '\n' ends a
- * line. A text that ran out of memory keeps what it has. Start from a zeroed struct; end with text_done.
+ * Lines break at spaces, behind '>' (chat templates), beside wide characters, and where a word is longer
+ * than the line; '\n' ends a line. A text that ran out of memory keeps what it has. Start from a zeroed struct; end with text_done.
  */
 #ifndef RADIXSCOPE_UI_TEXT_H
 #define RADIXSCOPE_UI_TEXT_H

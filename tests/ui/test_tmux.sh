@@ -1,0 +1,234 @@
+#!/bin/sh
+# The real program under tmux: keys in, captures out, and the terminal as it was before on every way out.
+# UPDATE=1 writes the golden captures anew. Without tmux there is nothing to drive it with.
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+PROGRAM=$(cd "$BUILD" && pwd)/radixscope
+if ! command -v tmux > /dev/null; then
+    echo "skip - tmux is not installed"
+    exit 0
+fi
+unset TMUX NO_COLOR
+LC_ALL=C.UTF-8 RADIXSCOPE_DATA=${RADIXSCOPE_DATA:-$PWD/data}
+export LC_ALL RADIXSCOPE_DATA
+dir=$(mktemp -d)
+golden=tests/ui/golden
+server=radixscope-test-$$
+failed=0
+
+T() {
+    tmux -L $server -f /dev/null "$@"
+}
+trap 'T kill-server 2> /dev/null; rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+
+cat > "$dir/letters.rxs" << 'END'
+title "letters"
+tokens letters
+pool 64
+insert "the quick brown fox"
+insert "the quick red fox"
+match "the quick brown dog"
+evict 6
+insert "something else"
+END
+
+check() { # NAME COMMAND…: one case
+    name=$1
+    shift
+    if "$@"; then
+        echo "ok - $name"
+    else
+        echo "not ok - $name"
+        failed=1
+        T capture-pane -p -t s | sed 's/^/#   /'
+    fi
+}
+say() { # a capture into a file
+    T capture-pane -p -t s > "$dir/$1"
+}
+type_line() {
+    T send-keys -t s -l "$1"
+    T send-keys -t s Enter
+}
+press() {
+    for key in "$@"; do T send-keys -t s "$key"; done
+}
+wait_for() { # until the pattern is on the screen, at most ten seconds
+    n=0
+    while [ $n -lt 100 ]; do
+        T capture-pane -p -t s | grep -q -- "$1" && return 0
+        sleep 0.1
+        n=$((n + 1))
+    done
+    return 1
+}
+wait_gone() { # until the pattern is not on the screen
+    n=0
+    while [ $n -lt 100 ]; do
+        T capture-pane -p -t s | grep -q -- "$1" || return 0
+        sleep 0.1
+        n=$((n + 1))
+    done
+    return 1
+}
+open_shell() { # WIDTH HEIGHT
+    T kill-server 2> /dev/null
+    T -u new-session -d -s s -x "$1" -y "$2" "PS1='ready> ' sh"
+    wait_for 'ready>'
+}
+runs=0
+start() { # [ENVIRONMENT…]: the stepper in a fresh shell; its exit code will be told as "left N with CODE"
+    runs=$((runs + 1))
+    type_line "clear; stty -g > $dir/before; $* $PROGRAM play $dir/letters.rxs; echo left $runs with \$?; stty -g > $dir/after"
+    wait_for 'step [0-9]* of [0-9]*$' && wait_for 'quit'
+}
+restored() { # the terminal is in the same state, out of the alternate screen, with its cursor shown
+    wait_for "left $runs with $1" && wait_for 'ready>' && [ "$(cat "$dir/before")" = "$(cat "$dir/after")" ] &&
+        [ "$(T display-message -p -t s '#{alternate_on} #{cursor_flag}')" = "0 1" ]
+}
+pid() {
+    pgrep -f -o "^$PROGRAM play $dir/letters.rxs"
+}
+same() {
+    cmp -s "$dir/$1" "$dir/$2"
+}
+as_golden() { # CAPTURE NAME
+    [ -n "$UPDATE" ] && cp "$dir/$1" "$golden/$2.txt"
+    diff "$golden/$2.txt" "$dir/$1" | sed 's/^/#   /'
+    cmp -s "$golden/$2.txt" "$dir/$1"
+}
+
+# ---- stepping ---------------------------------------------------------------------------------------------
+open_shell 80 24
+check "opens at the first step" start
+say first
+check "the first screen is the golden one" as_golden first tmux-first-80x24
+press Right Right Right Right Right Right Right
+wait_for 'step 8 of'
+say eight
+check "step 8 is the golden one" as_golden eight tmux-step8-80x24
+press End
+wait_for 'evictable'
+press Left Left Left Left
+press Home Down Down Up
+check "operations up and down" wait_for 'step 2 of'
+press End
+press 8 G
+wait_for 'step 8 of'
+say again
+check "the same screen from the other side" same eight again
+press Home
+wait_for 'step 1 of'
+say home
+check "Home is the first screen again" same first home
+press '~'
+check "an unknown key says so" wait_for "does nothing here"
+press '?'
+check "? lists the keys" wait_for 'one step forward'
+press Escape
+check "Esc closes the list" wait_for 'Radix tree'
+press Space
+check "Space plays" wait_for 'playing'
+press + + + + +
+check "playing ends at the last step" wait_for 'last step'
+press q
+check "q leaves with 0, the terminal as before" restored 0
+
+# ---- sizes --------------------------------------------------------------------------------------------------
+start
+press 8 G
+wait_for 'step 8 of'
+T resize-window -t s -x 60 -y 16
+wait_for 'of [0-9]*$'
+sleep 0.3
+say small
+check "60x16 is the golden one" as_golden small tmux-step8-60x16
+T resize-window -t s -x 20 -y 5
+check "20x5 shows the step" wait_for 'step 8 of'
+for size in 81x25 30x10 120x40 7x3 1x1 200x50 80x23 33x9 80x24; do
+    T resize-window -t s -x ${size%x*} -y ${size#*x}
+done
+sleep 0.5
+say stormed
+check "after a storm of resizes the screen is whole" same eight stormed
+check "the program lives on" [ -n "$(pid)" ]
+press q
+check "q after the storm" restored 0
+
+# ---- ways out -------------------------------------------------------------------------------------------------
+start
+press C-c
+check "^C leaves with 130, the terminal as before" restored 130
+start
+press 8 G
+wait_for 'step 8 of'
+press C-z
+check "^Z gives the terminal back" wait_for 'ready>'
+check "^Z leaves the alternate screen" [ "$(T display-message -p -t s '#{alternate_on}')" = 0 ]
+type_line 'echo typed while stopped; fg'
+wait_for 'step 8 of'
+sleep 0.3
+say resumed
+check "fg paints the whole screen" same eight resumed
+press Right
+check "and keys work" wait_for 'step 9 of'
+press q
+wait_for 'ready>'
+for sig in HUP TERM QUIT SEGV ABRT; do
+    start
+    kill -$sig "$(pid)"
+    wait_for "left $runs with"
+    code=$(T capture-pane -p -t s | sed -n "s/.*left $runs with \([0-9]*\).*/\1/p")
+    # a sanitizer reports the signal and exits with a code of its own
+    check "SIG$sig restores the terminal" restored "$code"
+    check "SIG$sig is told to the parent" [ "${code:-0}" -ne 0 ]
+done
+
+# ---- terminals --------------------------------------------------------------------------------------------------
+for term in vt100 linux screen tmux-256color xterm-nobody-knows; do
+    if start TERM=$term; then
+        press 8 G
+        wait_for 'step 8 of'
+        check "TERM=$term steps" wait_for 'split_node\|new_leaf\|walk'
+        press q
+        check "TERM=$term is restored" restored 0
+    else
+        check "TERM=$term starts" false
+    fi
+done
+type_line "clear; TERM=dumb $PROGRAM play $dir/letters.rxs | tail -n 2; echo left dumb with \$?"
+check "TERM=dumb in a pipe is plain text" wait_for 'left dumb with 0'
+start NO_COLOR=1
+say mono
+check "NO_COLOR shows the same text" same first mono
+T capture-pane -p -e -t s > "$dir/escapes"
+check "NO_COLOR shows no colour" sh -c "! grep -q '\[3[0-7]m\|;3[0-7]m\|\[3[0-7];' $dir/escapes"
+press q
+restored 0
+start LC_ALL=C
+say ascii
+check "without UTF-8 the screen is ASCII" sh -c "! LC_ALL=C grep -q '[^ -~]' $dir/ascii"
+press q
+restored 0
+"$PROGRAM" play "$dir/letters.rxs" < /dev/null > "$dir/plain" 2>&1
+check "no terminal: the run as text, exit 0" [ $? -eq 0 ]
+check "no terminal: no escape bytes" sh -c "! LC_ALL=C grep -q '[[:cntrl:]]' $dir/plain"
+check "no terminal: the split is told" grep -q 'SPLIT' "$dir/plain"
+
+# ---- patience ---------------------------------------------------------------------------------------------------
+start
+ticks() { # CPU time of the program, in clock ticks
+    sed 's/.*) //' "/proc/$(pid)/stat" | awk '{ print $12 + $13 }'
+}
+if [ -d /proc/self ]; then
+    sleep 0.3
+    before=$(ticks)
+    sleep 1
+    check "no CPU when idle" [ "$(ticks)" -le $((before + 1)) ]
+else
+    echo "skip - CPU when idle: no /proc here"
+fi
+press q
+restored 0
+exit $failed
