@@ -90,16 +90,19 @@ static uint32_t path_equal(struct scene sc, uint32_t node, const uint32_t *promp
 
 /* ---- the miss doctor ----------------------------------------------------------------------------------- */
 
-/* The step before `upto` at which the request was admitted or refused; 0: neither. */
-static uint32_t decided_at(const struct tape *t, int branch, uint32_t upto, uint32_t req, struct step *s)
+/* The step up to `upto` at which the request was admitted, or refused afterwards; 0: neither. */
+static uint32_t decided_at(const struct tape *t, int branch, uint32_t upto, uint32_t req, struct step *out)
 {
+    uint32_t found = 0;
+    struct step s;
     for (uint32_t n = 1; n <= upto; n++) {
-        tape_step(t, branch, n, s);
-        bool about = s->kind == EV_ADMIT || s->kind == EV_REFUSE;
-        if (about && s->arg[0] == req)
-            return n;
+        tape_step(t, branch, n, &s);
+        if ((s.kind == EV_ADMIT || s.kind == EV_REFUSE) && s.arg[0] == req) {
+            found = n;
+            *out = s;
+        }
     }
-    return 0;
+    return found;
 }
 
 /* The last eviction before step `match` that took most of what the prompt could have used. */
@@ -280,7 +283,7 @@ void miss_sentence(struct scene sc, const struct event_words *words, const struc
             buf_printf(b, "new from token %u on: nobody has gone on from there before.", m->matched + 1);
         return;
     case MISS_TOO_BIG:
-        buf_puts(b, "it was refused: nothing was looked up for it in the end.");
+        buf_puts(b, "it was refused, so it reuses nothing.");
         return;
     default:
         buf_puts(b, "the cache is switched off.");

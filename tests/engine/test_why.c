@@ -110,7 +110,7 @@ static void test_every_reason(void **state)
     tape_step(engine_tape(en), 0, m.step, &at);
     assert_int_equal(at.kind, EV_VICTIM);
     seen |= 1u << m.code;
-    m = examine(en, ask(en, 300, 20, NULL), "Request 4: it was refused: nothing was looked up for it in the end.");
+    m = examine(en, ask(en, 300, 20, NULL), "Request 4: it was refused, so it reuses nothing.");
     seen |= 1u << m.code;
     engine_free(en);
     assert_int_equal(seen, (1u << MISS_OFF) - 1); /* every reason but the last, which needs the cache off */
