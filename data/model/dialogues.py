@@ -9,7 +9,7 @@ import random
 
 from knowledge import K
 from words import (ANIMALS, BABY, CAPITALS, CATEGORY, CITIES, CODES, COLORS, COUNTRIES, DAYS, EVENTS, FOODS, GAMES, JOBS,
-                   MATERIALS, NAMES, NAMES_HELD, OBJECTS, OPPOSITE, PLACES, PLURAL, TOPICS, VEHICLES, WEATHER, an,
+                   LABELS, MATERIALS, NAMES, NAMES_HELD, OBJECTS, OPPOSITE, PLACES, PLURAL, TOPICS, VEHICLES, WEATHER, an,
                    invent)
 
 UNKNOWN = "I do not know that."
@@ -137,6 +137,17 @@ def two_words(r, pool):
         r, pool)
 
 
+def anything(r):
+    x = r.randrange(8)
+    if x < 3:
+        return r.choice([invent(r), invent(r, True), name(r)])
+    if x == 3:
+        return str(int(code(r)))
+    if x == 4:
+        return code(r)
+    return r.choice([two_words(r, FOODS), noun(r, OBJECTS), r.choice(COLORS), r.choice(CITIES), noun(r, ANIMALS)])
+
+
 #  relation: (subject, value, statements, questions, answer, one word, reverse questions, reverse word)
 RELATIONS = {
     "likes": (name, lambda r: two_words(r, FOODS), ["{s} likes {v}.", "{s} likes {v} a lot.", "{s} loves {v}."],
@@ -189,11 +200,14 @@ RELATIONS = {
     "opens": (lambda r: noun(r, PLACES), lambda r: str(r.randint(1, 24)), ["The {s} opens at {v}."],
               ["When does the {s} open?", "What time does the {s} open?"],
               "The {s} opens at {v}.", "{V}.", ["What opens at {v}?"], "{S}."),
+    "is": (lambda r: noun(r, LABELS), anything, ["The {s} is {v}.", "The {s} is {v}.", "{S}: {v}."],
+           ["What is the {s}?", "Tell me the {s}.", "Which {s} is it?"],
+           "The {s} is {v}.", "{V}.", [], ""),
     "secret": (lambda r: "secret", code, ["The secret code is {v}.", "The code is {v}."],
                ["What is the secret code?", "What is the code?", "Tell me the code.", "Which code is it?"],
                "The code is {v}.", "{V}.", [], ""),
 }
-REL_WEIGHTS = [3, 3, 2, 2, 2, 2, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1]
+REL_WEIGHTS = [3, 3, 2, 2, 2, 2, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 2, 1]
 assert len(REL_WEIGHTS) == len(RELATIONS)
 
 
@@ -226,6 +240,8 @@ def fact(r, used, want_held=False, rel=None, names=None):
             s = r.choice(names)
         # a code is held out by its digits, everything else by the pair of subject and value
         if k not in ("code", "secret") and held("fact", k, s, v) != want_held:
+            continue
+        if k == "is" and s == "color":  # a color is no label when things have colors
             continue
         if k in ("code", "secret") and want_held:
             v = held_code(r)
@@ -376,7 +392,11 @@ NO_IDEA = ["What is the meaning of {i}?", "What is a {i}?", "Who is {N}?", "Who 
            "Is {N} older than {M}?", "What comes after {i}?", "Why do people {i}?", "Where was {N} born?",
            "What is the square root of {y}?", "Do you like {f}?", "Do you have a {o}?", "Where is {c}?", "Tell me about {c}.",
            "Tell me about {i}.", "What is {c}?", "Is {i} good?", "Can you {i}?", "Do you know {N}?", "I want {f}.", "How many {o}s are in {c}?", "What did {N} say?", "{I} {i} {i}?",
-           "What is {i}?", "Explain {i}.", "Write a poem about {i}.", "How does a {o} work?", "What color is a {o}?",
+           "What is {i}?", "Explain {i}.", "Explain {i} to me.", "Give me a {o}.", "Give me a word.", "Say hello in {i}.",
+           "Translate {i}.", "Write me a poem.", "Sing a song.", "Why?", "How?", "What?", "Who?", "Why not?", "Which one?",
+           "What do you think?", "What is in the news?", "Show me the {o}.", "Draw a {o}.", "Can you see me?",
+           "Tell me something.", "Talk to me.", "What is new?", "{i}", "{I}", "{i} {i}", "Is it true?", "Are you sure?",
+           "Do you love me?", "What should I do?", "How do you feel about {f}?", "Let us play {g}.", "Write a poem about {i}.", "How does a {o} work?", "What color is a {o}?",
            "Who lives in {I}?", "How many legs does a {i} have?", "What is the {i} of {I}?", "Why {i}?"]
 
 
@@ -384,6 +404,9 @@ NEAR = ["What color is {a}?", "Where do {p} live?", "What do {p} eat?", "What do
         "What is a baby {s}?", "What do {p} make?", "What do {p} give?", "How do {p} fly?", "Can {p} swim?",
         "What is {a}?", "What is {a} made of?", "What is the capital of {s}?", "What shines in the {s}?",
         "Which animal is the {s}?", "Who makes {p}?", "Who has {a}?", "What comes after {s}?"]
+SALAD = [*"a the to of and is in it you that he was for on are with as I his they be at one have this from or had by but"
+         .split(), *"what all were we when your can said there use an each which she do how their if will up other about"
+         .split(), *OBJECTS, *FOODS, *ANIMALS, *COLORS, *PLACES, *JOBS, *COUNTRIES]
 ASKED = {a for _, asks, _, _ in K for a in asks}
 
 
@@ -394,6 +417,9 @@ def no_idea(r):
         q = r.choice(NEAR).format(s=s, p=p, a=an(s))
         if q not in ASKED:
             return some_wrap(r, q), UNKNOWN, "Unknown."
+    if r.random() < 0.15:
+        q = " ".join(r.choice([invent(r), r.choice(SALAD), r.choice(SALAD)]) for _ in range(r.randint(2, 9)))
+        return q + r.choice(["", "?", "."]), UNKNOWN, "Unknown."
     q = r.choice(NO_IDEA).format(i=invent(r), I=invent(r, True), N=name(r), M=name(r), g=r.choice(GAMES),
                                  f=r.choice(FOODS), o=r.choice(OBJECTS), c=r.choice(CITIES), d=r.choice(CITIES),
                                  y=r.randint(10, 2030))
@@ -740,6 +766,13 @@ class Dialogue:
             return False
         self.m += tool_turn(self.r, self.tools, self.st.say)
 
+    def t_no_tool(self):
+        """A question for a tool that the system prompt does not list."""
+        other = [t for t in TOOLS if t not in self.tools and t != "add"]
+        if not self.tools or not other or self.facts:
+            return False
+        self.turn(tool_turn(self.r, [self.r.choice(other)], self.st.say)[0][1], UNKNOWN, "Unknown.")
+
     def t_rag(self):
         r, used = self.r, set(self.used)
         fs = [fact(r, used) for _ in range(r.randint(1, 6))]
@@ -760,7 +793,7 @@ KINDS = {  # kind of dialogue: what its turns are
                    t_missing=0.2),
     "know": dict(t_know=10, t_sum=2, t_talk=1.2, t_no_idea=1.5, t_missing=0.3, t_name=0.4),
     "sum": dict(t_sum=10, t_know=1, t_talk=0.2),
-    "tools": dict(t_tool=8, t_know=1.5, t_name=0.6, t_talk=0.4, t_fact=1),
+    "tools": dict(t_tool=8, t_no_tool=2, t_sum=0.5, t_know=1.5, t_name=0.6, t_talk=0.4, t_fact=1),
     "rag": dict(t_rag=8, t_know=0.5, t_name=0.5),
     "misc": dict(t_story=2, t_count=3, t_repeat=4, t_talk=3, t_no_idea=3, t_shots=2),
     "mixed": dict(t_know=3, t_sum=1.2, t_fact=3, t_name=1.5, t_pref=2.5, t_tell_fact=1, t_talk=0.6, t_no_idea=0.5,
@@ -952,6 +985,13 @@ def held_out(n=300):
             j = r.choice(cut)
             return d.m[:j], d.m[j][1]
     make("tool calls and answers, new system prompt", tool, 200)
+
+    def no_tool(r, i):
+        while True:
+            d = Dialogue(r, style(r, "plain", True), tools=r.sample(list(TOOLS), r.randint(1, 4)))
+            if d.t_no_tool() is not False:
+                return d.m[:-1], d.m[-1][1]
+    make("a tool is needed that is not listed, new system prompt", no_tool, 100)
 
     def rag(r, i):
         used = set()

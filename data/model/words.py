@@ -73,6 +73,10 @@ TOPICS = {"color": COLORS, "food": FOODS, "animal": ANIMALS, "city": CITIES, "da
 WEATHER = "sunny rainy windy cloudy cold hot foggy snowy dry warm".split()
 
 
+LABELS = """password answer winner team word plan boss prize topic gift goal rule title captain room street address
+flight menu friend score hero guest color""".split()
+LABELS += ["train number", "magic word", "best song", "next stop", "top score", "team name", "bus number",
+                        "color of the day", "word of the day", "dish of the day"]
 MATERIALS = "wood stone glass paper iron gold silver wool".split()
 VEHICLES = "car bus train truck boat bike tractor taxi".split()
 PIECES = NAMES + CITIES + COUNTRIES + OBJECTS + FOODS + ANIMALS + JOBS + PLACES + EVENTS + list(PLURAL)
