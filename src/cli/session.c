@@ -121,9 +121,13 @@ static int act(struct session *s, const char *line, struct buf *out, struct err 
         err_set(e, "'%.60s' is not understood", line);
         return err_hint(e, "help lists the commands; a recording has no engine to run others");
     }
-    uint32_t from = c->at;
+    uint32_t from = tape_length(c->tape, c->branch), branches = (uint32_t)tape_branches(c->tape);
     int rc = s->act(s->ctx, c->branch, c->at, line, e);
     int branch = tape_branch(c->tape);
+    if ((uint32_t)tape_branches(c->tape) > branches) {
+        tape_parent(c->tape, branch, &from);
+        buf_printf(out, "# a new branch, %d, from step %u on\n", branch, from);
+    }
     cursor_seek(c, branch, from);
     for (uint32_t n = from + 1; n <= tape_length(c->tape, branch); n++)
         plain_step(&s->plain, n, out);

@@ -158,9 +158,31 @@ void runner_uncancel(struct runner *r)
     atomic_store(&r->cancel, false);
 }
 
+/* The last moment up to *at at which nothing is under way: an operation has ended and no request runs. Whoever
+ * acted in between would leave slots and locks that nobody gives back. */
+static int quiet_moment(const struct tape *t, int branch, uint32_t *at, struct err *e)
+{
+    struct cursor c;
+    if (cursor_init(&c, t, e) != 0)
+        return -1;
+    for (cursor_seek(&c, branch, *at); c.at > 1; cursor_seek(&c, branch, c.at - 1)) {
+        struct step step;
+        tape_step(t, branch, c.at, &step);
+        if (step.settled && c.w->head.request_count == 0)
+            break;
+    }
+    *at = c.at > 1 ? c.at : 1; /* step 1 says what the world was made with */
+    cursor_done(&c);
+    return 0;
+}
+
 int runner_act_at(struct runner *r, int branch, uint32_t at, struct err *e)
 {
     const struct tape *t = runner_tape(r);
+    if (branch >= tape_branches(t) || at > tape_length(t, branch))
+        return err_set(e, "there is no step %u on branch %d", at, branch);
+    if (quiet_moment(t, branch, &at, e) != 0)
+        return -1;
     if (tape_branch(t) == branch && tape_length(t, branch) == at)
         return 0;
     forget_messages(r, 0); /* the conversation may not have happened yet there */

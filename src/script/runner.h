@@ -64,7 +64,8 @@ int runner_accepts(const struct runner *r, const struct script *s, struct err *e
 void runner_cancel(struct runner *r);
 void runner_uncancel(struct runner *r);
 
-/* The next command acts from this moment of the history. */
+/* The next command acts from this moment of the history, or from the last one before it at which an operation
+ * has ended and no request runs. */
 int runner_act_at(struct runner *r, int branch, uint32_t at, struct err *e);
 
 struct engine *runner_engine(struct runner *r);
