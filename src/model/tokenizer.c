@@ -94,15 +94,28 @@ static int bad(const struct reader *r, const json_t *value, const char *where, c
     return err_set(r->e, "%s: %s is %s, but %s", r->file, where, json_describe(value, text, sizeof text), expected);
 }
 
+/* A token's text for an error: its beginning, without bytes that could steer a terminal. */
+struct shown {
+    char text[41];
+};
+
+static struct shown show(const char *text, size_t len)
+{
+    struct shown s = {{0}};
+    for (size_t i = 0; i < len && i < sizeof s.text - 1; i++)
+        s.text[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+    return s;
+}
+
 static int add_token(const struct reader *r, const char *text, size_t len, json_int_t id)
 {
     if (id < 0 || id >= MAX_TOKEN_ID || id >= (json_int_t)r->vocab_limit)
-        return err_set(r->e, "%s: token \"%.40s\" has id %lld, but the embedding has %u rows", r->file, text,
+        return err_set(r->e, "%s: token \"%s\" has id %lld, but the embedding has %u rows", r->file, show(text, len).text,
                        (long long)id, r->vocab_limit < MAX_TOKEN_ID ? r->vocab_limit : MAX_TOKEN_ID);
     enum vocab_result result = vocab_add(&r->t->vocab, (uint32_t)id, text, len);
     if (result == VOCAB_TWICE)
-        return err_set(r->e, "%s: token \"%.40s\" with id %lld: the text or the id is there twice", r->file, text,
-                       (long long)id);
+        return err_set(r->e, "%s: token \"%s\" with id %lld: the text or the id is there twice", r->file,
+                       show(text, len).text, (long long)id);
     return result == VOCAB_OK ? 0 : err_memory(r->e, len, "the vocabulary");
 }
 
@@ -161,11 +174,14 @@ static int add_merge(const struct reader *r, size_t rank, const struct merge_tex
     uint32_t left = vocab_find(v, m->left, m->n_left), right = vocab_find(v, m->right, m->n_right);
     uint32_t whole = vocab_find(v, joined->data, joined->len);
     if (left == VOCAB_NONE || right == VOCAB_NONE || whole == VOCAB_NONE)
-        return err_set(r->e, "%s: merge %zu needs token \"%.40s\", which is not in the vocabulary", r->file, rank,
-                       left == VOCAB_NONE ? m->left : right == VOCAB_NONE ? m->right : joined->data);
+        return err_set(r->e, "%s: merge %zu needs token \"%s\", which is not in the vocabulary", r->file, rank,
+                       left == VOCAB_NONE    ? show(m->left, m->n_left).text
+                       : right == VOCAB_NONE ? show(m->right, m->n_right).text
+                                             : show(joined->data, joined->len).text);
     enum vocab_result result = vocab_add_pair(v, left, right, (uint32_t)rank, whole);
     if (result == VOCAB_TWICE)
-        return err_set(r->e, "%s: merge %zu (\"%.40s\" and \"%.40s\") is there twice", r->file, rank, m->left, m->right);
+        return err_set(r->e, "%s: merge %zu (\"%s\" and \"%s\") is there twice", r->file, rank,
+                       show(m->left, m->n_left).text, show(m->right, m->n_right).text);
     return result == VOCAB_OK ? 0 : err_memory(r->e, 1, "the merges");
 }
 
@@ -200,7 +216,8 @@ static int read_model(const struct reader *r, const json_t *root)
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
         const char *text = json_text(model, refused[i]);
         if (text != NULL && text[0] != '\0')
-            return err_set(r->e, "%s: model.%s is \"%.40s\", but only null is supported", r->file, refused[i], text);
+            return err_set(r->e, "%s: model.%s is \"%s\", but only null is supported", r->file, refused[i],
+                           show(text, strlen(text)).text);
     }
     r->t->byte_fallback = json_is_true(json_object_get(model, "byte_fallback"));
     r->t->fuse_unk = json_is_true(json_object_get(model, "fuse_unk"));
@@ -241,8 +258,8 @@ static int add_added(const struct reader *r, const json_t *entry)
     uint32_t there = vocab_find(&r->t->vocab, text, len);
     if (there == VOCAB_NONE ? add_token(r, text, len, json_integer_value(id)) != 0
                             : there != (uint32_t)json_integer_value(id))
-        return err_set(r->e, "%s: added token \"%.40s\" has id %lld, but the vocabulary gives it %u", r->file, text,
-                       (long long)json_integer_value(id), there);
+        return err_set(r->e, "%s: added token \"%s\" has id %lld, but the vocabulary gives it %u", r->file,
+                       show(text, len).text, (long long)json_integer_value(id), there);
     struct buf wanted = {0};
     if (a.normalized) {
         if (text_normalise(&r->t->rules, text, len, &wanted, r->e) != 0)
