@@ -3,13 +3,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
+#include "base/utf8.h"
+#include "tape/why.h"
 #include "ui/command.h"
+#include "ui/lists.h"
 #include "ui/screen.h"
 #include "ui/term.h"
 
-enum { KEYS_A_FRAME = 64, MARKS_AT_ONCE = 50000 };
+enum { KEYS_A_FRAME = 64, MARKS_AT_ONCE = 50000, LOOK_AGAIN_MS = 60, LOG_ROWS = 64,
+       FIND_STEPS = 1000000 };
 
 int view_speed_tenths(int speed)
 {
@@ -65,6 +70,7 @@ void app_done(struct app *a)
         cursor_done(&a->cursor);
     moment_done(&a->m);
     marks_done(&a->marks);
+    list_done(&a->list);
 }
 
 /* ---- moving in time --------------------------------------------------------------------------------------- */
@@ -79,6 +85,27 @@ void app_goto(struct app *a, uint32_t at)
     moment_load(&a->m, &a->cursor, a->m.branch, at);
     if (a->v.focus == FOCUS_TREE && !node_live(a->m.sc.w, a->v.node))
         a->v.node = moment_focus(&a->m); /* the chosen node does not exist at this moment */
+}
+
+/* Go far away: Backspace comes back. */
+static void jump(struct app *a, uint32_t at)
+{
+    if (at == a->m.at)
+        return;
+    if (a->backs == BACK_STEPS) {
+        memmove(a->back, a->back + 1, (BACK_STEPS - 1) * sizeof *a->back);
+        a->backs--;
+    }
+    a->back[a->backs++] = a->m.at;
+    app_goto(a, at);
+}
+
+static void jump_return(struct app *a)
+{
+    if (a->backs == 0)
+        say(a, "There was no jump to return from.");
+    else
+        app_goto(a, a->back[--a->backs]);
 }
 
 /* The end of what is known: wait where more will come, else say so. */
@@ -142,7 +169,7 @@ static void go_to_typed(struct app *a)
         snprintf(a->v.message, sizeof a->v.message, "There are %u steps%s.", length,
                  a->progress.working ? " so far" : "");
     else
-        app_goto(a, at > 0 ? (uint32_t)at : 1);
+        jump(a, at > 0 ? (uint32_t)at : 1);
     a->v.typed[0] = '\0';
 }
 
@@ -189,6 +216,104 @@ static void choose(struct app *a, int dir)
         a->v.slot = slot;
 }
 
+/* ---- finding ------------------------------------------------------------------------------------------------- */
+
+static bool holds_text(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (; *text != '\0'; text++)
+        if (strncasecmp(text, word, n) == 0)
+            return true;
+    return n == 0;
+}
+
+static bool step_matches(struct app *a, uint32_t n)
+{
+    struct step s;
+    struct buf b = {0};
+    tape_step(a->m.tape, a->m.branch, n, &s);
+    if (holds_text(event_info(s.kind)->name, a->find))
+        return true;
+    cursor_seek(&a->cursor, a->m.branch, n);
+    event_sentence(cursor_scene(&a->cursor), &a->m.words->said, s.kind, s.arg, &b);
+    bool found = holds_text(buf_text(&b), a->find);
+    buf_free(&b);
+    return found;
+}
+
+/* The nearest step in a direction whose kind or sentence holds the text. Sentences name what they change,
+ * so "(B)" finds what happened to node B. */
+static void find_step(struct app *a, int dir)
+{
+    uint32_t length = tape_length(a->m.tape, a->m.branch), here = a->m.at, looked = 0;
+    if (a->find[0] == '\0') {
+        say(a, "Type / and a word first: split, evict, (B), slot 12, any text of a sentence.");
+        return;
+    }
+    for (uint32_t n = here + (uint32_t)dir; n >= 1 && n <= length && looked < FIND_STEPS; n += (uint32_t)dir, looked++) {
+        if (step_matches(a, n)) {
+            cursor_seek(&a->cursor, a->m.branch, here);
+            jump(a, n);
+            return;
+        }
+    }
+    cursor_seek(&a->cursor, a->m.branch, here);
+    snprintf(a->v.message, sizeof a->v.message, "No step %s this one says \"%s\".", dir > 0 ? "after" : "before",
+             a->find);
+}
+
+/* The step that touched what is chosen; without a choice: what this step is about. */
+static void find_touch(struct app *a, int dir)
+{
+    bool slot = a->v.focus == FOCUS_SLOTS;
+    uint32_t node = a->v.focus == FOCUS_TREE ? a->v.node : moment_focus(&a->m);
+    uint32_t at = watch_find(a->m.tape, a->m.branch, a->m.at, dir, slot ? WATCH_SLOT : WATCH_NODE,
+                             slot ? a->v.slot : node);
+    struct buf b = {0};
+    if (slot)
+        buf_printf(&b, "slot %u", a->v.slot);
+    else
+        node_call(a->m.sc.w, node, &b);
+    if (at == 0)
+        snprintf(a->v.message, sizeof a->v.message, "No step %s this one touches %s.", dir > 0 ? "after" : "before",
+                 buf_text(&b));
+    else
+        jump(a, at);
+    if (at != 0)
+        snprintf(a->v.message, sizeof a->v.message, "This step touched %s. Backspace returns.", buf_text(&b));
+    buf_free(&b);
+}
+
+static void start_typing(struct app *a)
+{
+    a->v.typing = true;
+    a->v.playing = false;
+    a->v.typed[0] = '\0';
+}
+
+static void type_key(struct app *a, int key)
+{
+    size_t n = strlen(a->v.typed);
+    if (key == K_ESC) {
+        a->v.typing = false;
+        a->v.typed[0] = '\0';
+    } else if (key == K_ENTER || key == '\n') {
+        a->v.typing = false;
+        if (n > 0)
+            snprintf(a->find, sizeof a->find, "%s", a->v.typed);
+        a->v.typed[0] = '\0';
+        find_step(a, 1);
+    } else if (key == K_BACKSPACE || key == K_DELETE || key == 8) {
+        while (n > 0 && ((unsigned char)a->v.typed[--n] & 0xc0) == 0x80)
+            ; /* a whole character */
+        a->v.typed[n] = '\0';
+    } else if (key >= ' ' && key < K_LEFT && n + 5 < sizeof a->v.typed) {
+        a->v.typed[n + utf8_encode((uint32_t)key, a->v.typed + n)] = '\0';
+    }
+}
+
+/* ---- views over the stepper ---------------------------------------------------------------------------------- */
+
 static void close_view(struct app *a)
 {
     if (a->v.show != SHOW_STEPPER)
@@ -200,25 +325,75 @@ static void close_view(struct app *a)
     a->v.typed[0] = '\0';
 }
 
+/* The list of the open view, for this moment: filled anew when either has changed. */
+static const struct list *list_ready(struct app *a)
+{
+    struct list_key key = {a->v.show, a->m.branch, a->m.at, a->m.length};
+    if (memcmp(&key, &a->list_key, sizeof key) == 0)
+        return &a->list;
+    a->list_key = key;
+    switch (a->v.show) {
+    case SHOW_WHY: lists_why(&a->list, &a->m, &a->cursor); break;
+    case SHOW_LOG: a->list.here = lists_log(&a->list, &a->m, &a->cursor, LOG_ROWS); break;
+    case SHOW_INVARIANTS: lists_invariants(&a->list, &a->m); break;
+    default: break;
+    }
+    return &a->list;
+}
+
+/* The nearest line in a direction that leads to a step; the same one if there is none. */
+static int next_choice(const struct list *l, int line, int dir)
+{
+    for (int i = line + dir; i >= 0 && i < l->n; i += dir)
+        if (l->line[i].step != 0)
+            return i;
+    return line;
+}
+
+static void open_list(struct app *a)
+{
+    int first = next_choice(list_ready(a), -1, 1);
+    a->v.line = a->v.show == SHOW_WHY && first >= 0 ? first : 0;
+}
+
 static void open_view(struct app *a, enum show show)
 {
     a->v.show = a->v.show == show ? SHOW_STEPPER : show;
-    a->v.line = 0;
     a->v.playing = false;
+    open_list(a);
 }
 
-/* Keys that move lines while a list is open; false: not one of them. */
-static bool scroll_list(struct app *a, enum command c)
+static void choose_line(struct app *a)
 {
-    int last = view_help_lines(76) - 1, line = a->v.line;
-    switch (c) {
-    case CMD_NEXT_OP: line++; break;
-    case CMD_PREV_OP: line--; break;
-    case CMD_FIRST: line = 0; break;
-    case CMD_LAST: line = last; break;
-    case CMD_PLAY: line += 10; break;
-    default: return false;
+    const struct list *l = list_ready(a);
+    if (a->v.show != SHOW_WHY || a->v.line >= l->n || l->line[a->v.line].step == 0) {
+        say(a, "This line leads to no step.");
+        return;
     }
+    uint32_t step = l->line[a->v.line].step;
+    a->v.show = SHOW_STEPPER;
+    jump(a, step);
+    say(a, "Backspace returns to where you came from.");
+}
+
+/* Up and Down, where a list is open that they move in; false: the key means what it always means. In the log
+ * and the invariants that is time: they show the step wherever it is. */
+static bool move_in_list(struct app *a, enum command c)
+{
+    int by = c == CMD_NEXT_OP ? 1 : c == CMD_PREV_OP ? -1 : c == CMD_PLAY ? 10 : 0;
+    if (a->v.show == SHOW_WHY && (by == 1 || by == -1)) {
+        a->v.line = next_choice(list_ready(a), a->v.line, by);
+        return true;
+    }
+    if (a->v.show == SHOW_LOG && by == 1)
+        step_forward(a);
+    if (a->v.show == SHOW_LOG && by == -1)
+        step_back(a);
+    if (a->v.show == SHOW_LOG && (by == 1 || by == -1))
+        return true;
+    if (a->v.show != SHOW_HELP || (by == 0 && c != CMD_FIRST && c != CMD_LAST))
+        return false;
+    int last = view_help_lines(76) - 1, line = c == CMD_FIRST ? 0 : c == CMD_LAST ? last : a->v.line + by;
     a->v.line = line < 0 ? 0 : line > last ? last : line;
     return true;
 }
@@ -228,7 +403,8 @@ static bool scroll_list(struct app *a, enum command c)
 static void run_command(struct app *a, enum command c)
 {
     bool choosing = a->v.focus != FOCUS_NONE && a->v.show == SHOW_STEPPER;
-    if (a->v.show != SHOW_STEPPER && scroll_list(a, c))
+    uint32_t before = a->m.at;
+    if (move_in_list(a, c))
         return;
     switch (c) {
     case CMD_STEP: step_forward(a); break;
@@ -243,6 +419,16 @@ static void run_command(struct app *a, enum command c)
     case CMD_FASTER: set_speed(a, 1); break;
     case CMD_SLOWER: set_speed(a, -1); break;
     case CMD_GOTO: go_to_typed(a); break;
+    case CMD_FIND: start_typing(a); break;
+    case CMD_FIND_NEXT: find_step(a, 1); break;
+    case CMD_FIND_PREV: find_step(a, -1); break;
+    case CMD_TOUCH_NEXT: find_touch(a, 1); break;
+    case CMD_TOUCH_PREV: find_touch(a, -1); break;
+    case CMD_RETURN: jump_return(a); break;
+    case CMD_WHY: open_view(a, SHOW_WHY); break;
+    case CMD_LOG: open_view(a, SHOW_LOG); break;
+    case CMD_INVARIANTS: open_view(a, SHOW_INVARIANTS); break;
+    case CMD_CHOOSE: choose_line(a); break;
     case CMD_FOCUS: next_focus(a); break;
     case CMD_THEME:
         a->theme = theme_next(a->theme);
@@ -253,6 +439,8 @@ static void run_command(struct app *a, enum command c)
     case CMD_QUIT: a->quit = true; break;
     default: break;
     }
+    if (a->v.show != SHOW_STEPPER && a->m.at != before)
+        open_list(a);
 }
 
 static bool type_digit(struct app *a, int key)
@@ -285,6 +473,10 @@ void app_key(struct app *a, int key)
         return;
     }
     a->v.message[0] = '\0';
+    if (a->v.typing) {
+        type_key(a, key);
+        return;
+    }
     if (type_digit(a, key))
         return;
     enum command c = command_of(key);
@@ -330,7 +522,7 @@ bool app_idle(struct app *a)
 
 void app_draw(struct app *a, struct surface *s)
 {
-    struct picture p = {&a->m, &a->v, &a->marks, a->feed, &a->progress};
+    struct picture p = {&a->m, &a->v, &a->marks, a->feed, &a->progress, list_ready(a)};
     screen_draw(&p, s);
 }
 
@@ -372,10 +564,12 @@ static int loop_patience(const struct loop *l, bool read_all)
 {
     if (!read_all)
         return 0;
+    int patience = l->a->progress.working ? LOOK_AGAIN_MS : -1; /* steps come without a wake-up each */
     if (!l->a->v.playing || l->a->v.waiting)
-        return -1;
+        return patience;
     int64_t left = l->next_tick - now_ms();
-    return left > 0 ? (int)left : 0;
+    left = left > 0 ? left : 0;
+    return patience >= 0 && left > patience ? patience : (int)left;
 }
 
 static void loop_tick(struct loop *l)
@@ -404,7 +598,7 @@ static int loop_run(struct loop *l, struct err *e)
             return -1;
         bool read_all = app_idle(l->a);
         int why = term_wait(l->term, l->a->feed->wake_fd, loop_patience(l, read_all));
-        if (why & TERM_WAKE)
+        if ((why & TERM_WAKE) || l->a->progress.working)
             app_wake(l->a);
         loop_keys(l); /* also when only a signal came: a resize is read like a key */
         loop_tick(l);

@@ -33,6 +33,8 @@ int app_run(const struct ui_feed *feed, const struct ui_options *options, struct
 
 /* ---- the parts, for tests: no terminal is touched below ------------------------------------------- */
 
+enum { BACK_STEPS = 32 };
+
 struct app {
     const struct ui_feed *feed;
     const struct theme *theme;
@@ -41,7 +43,15 @@ struct app {
     struct marks marks;
     struct view v;
     struct ui_progress progress;
+    struct list list;     /* of the open list view, */
+    struct list_key {     /* filled for this */
+        uint32_t show;
+        int branch;
+        uint32_t at, length;
+    } list_key;
     char find[64];        /* what was looked for last */
+    uint32_t back[BACK_STEPS]; /* where jumps came from, newest last */
+    int backs;
     bool quit;
     int exit_code;
 };

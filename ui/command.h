@@ -22,9 +22,19 @@
     X(FASTER, '+', 0, "+", "faster", "play faster", "time")                                                  \
     X(SLOWER, '-', 0, "-", "slower", "play slower", "time")                                                  \
     X(GOTO, 'G', 0, "G", "go to", "type a number, then G: go to that step; G alone: the last", "time")       \
+    X(FIND, '/', 0, "/", "find", "find steps by a word: a kind of event, \"(B)\", \"slot 12\", any text", "find") \
+    X(FIND_NEXT, 'n', 0, "n", "next found", "to the next step found", "find")                                \
+    X(FIND_PREV, 'N', 0, "N", "found before", "to the one found before", "find")                             \
+    X(TOUCH_NEXT, '>', 0, ">", "next touch", "to the next step that touched the chosen node or slot", "find") \
+    X(TOUCH_PREV, '<', 0, "<", "last touch", "to the step that touched it last: who wrote this?", "find")    \
+    X(RETURN, K_BACKSPACE, K_DELETE, "Backspace", "return", "back to where you were before the last jump", "find") \
+    X(WHY, 'w', 0, "w", "why", "why did this happen? why not more from the cache? with steps to go to", "look") \
+    X(LOG, 'l', 0, "l", "log", "the steps around this one, one a line", "look")                              \
+    X(INVARIANTS, 'i', 0, "i", "invariants", "what must always hold, with the numbers of this moment", "look") \
     X(FOCUS, K_TAB, 0, "Tab", "choose", "move the focus: tree, slots, none; Up and Down choose there", "look") \
     X(THEME, 'T', 0, "T", "theme", "the next theme of colours", "look")                                      \
     X(HELP, '?', 0, "?", "keys", "this list", "look")                                                        \
+    X(CHOOSE, K_ENTER, '\n', "Enter", "go there", "in a list: go to the step of the chosen line", "look")     \
     X(CLOSE, K_ESC, 0, "Esc", "close", "back to the stepper", "look")                                        \
     X(QUIT, 'q', 0, "q", "quit", "leave the program", "look")
 

@@ -42,6 +42,15 @@ static void own_by_nodes(struct scene sc, uint32_t *owner, uint32_t slots)
     }
 }
 
+/* A slot, and with it the rest of its page: pages are not shared. */
+static void own_page(const struct world *w, uint32_t *owner, uint32_t slots, uint32_t slot, uint32_t r)
+{
+    uint32_t page = w->head.page_size, first = slot / page * page;
+    for (uint32_t i = first; i < first + page && i < slots; i++)
+        if (owner[i] == OWNER_TRANSIT)
+            owner[i] = OWNER_REQUEST + r;
+}
+
 /* Slots of running requests that are not the tree's. `current` may be on its way out: what it still holds
  * is its own until it is released. */
 static void own_by_requests(const struct world *w, uint32_t current, uint32_t *owner, uint32_t slots)
@@ -50,11 +59,8 @@ static void own_by_requests(const struct world *w, uint32_t current, uint32_t *o
         const struct request *q = &w->request[r];
         if (q->state != REQ_PREFILL && q->state != REQ_DECODE && r != current)
             continue;
-        for (uint32_t p = q->protected_len; p < q->kv_len; p++) {
-            uint32_t slot = w->row_slot[q->row_off + p];
-            if (slot < slots && owner[slot] == OWNER_TRANSIT)
-                owner[slot] = OWNER_REQUEST + r;
-        }
+        for (uint32_t p = q->protected_len; p < q->kv_len; p++)
+            own_page(w, owner, slots, w->row_slot[q->row_off + p], r);
     }
 }
 

@@ -15,12 +15,13 @@
 #ifndef RADIXSCOPE_UI_MOMENT_H
 #define RADIXSCOPE_UI_MOMENT_H
 
+#include "tape/check.h"
 #include "ui/feed.h"
 
-/* Owner of a slot: a node's index, or one of these. ROOT owns nothing, 0 is no node. */
+/* Owner of a slot: a node's index, OWNER_REQUEST + a request's, or one of these. ROOT owns nothing, 0 is no
+ * node. (pool_owners of check.h knows settled moments; here every event has its picture.) */
 #define OWNER_FREE 0u
 #define OWNER_TRANSIT 1u             /* taken, not yet anybody's: between two events of an operation */
-#define OWNER_REQUEST 0x80000000u    /* + index of the request that holds it */
 
 enum {
     SLOTS_DRAWN = 1 << 18,           /* larger pools are shown as proportions, not slot by slot */

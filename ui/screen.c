@@ -79,6 +79,26 @@ static void draw_plain(const struct picture *p, const struct layout *l, struct s
     view_request_draw(p, s, (struct rect){b.x - 1, b.y + story + 1 + tree, b.w + 2, left - tree});
 }
 
+static const char *show_title(enum show show)
+{
+    switch (show) {
+    case SHOW_WHY: return "why";
+    case SHOW_LOG: return "log";
+    case SHOW_INVARIANTS: return "what must always hold";
+    default: return "keys and marks";
+    }
+}
+
+static void draw_list(const struct picture *p, struct surface *s, struct rect r)
+{
+    int chosen = p->v->show == SHOW_WHY ? p->v->line : p->v->show == SHOW_LOG ? p->list->here : -1;
+    if (p->v->message[0] != '\0' && r.h > 1)
+        r.h--;
+    list_draw(p->list, chosen, s, r);
+    if (p->v->message[0] != '\0')
+        surface_puts(s, (struct rect){r.x, r.y + r.h, r.w, 1}, r.x, r.y + r.h, ROLE_ALERT, p->v->message);
+}
+
 /* A view that takes the place of the panes. */
 static void draw_full_view(const struct picture *p, const struct layout *l, struct surface *s)
 {
@@ -86,9 +106,12 @@ static void draw_full_view(const struct picture *p, const struct layout *l, stru
     if (l->kind != LAYOUT_PLAIN) {
         surface_box(s, (struct rect){0, 1, s->w, s->h - 2}, ROLE_FRAME);
         r = (struct rect){2, 2, s->w - 4, s->h - 4};
-        surface_title(s, 0, 1, s->w, ROLE_TITLE, "keys and marks");
+        surface_title(s, 0, 1, s->w, ROLE_TITLE, show_title(p->v->show));
     }
-    view_help_draw(p, s, r);
+    if (p->v->show == SHOW_HELP)
+        view_help_draw(p, s, r);
+    else
+        draw_list(p, s, r);
 }
 
 void screen_draw(const struct picture *p, struct surface *s)

@@ -9,11 +9,12 @@
 
 #include "ui/feed.h"
 #include "ui/layout.h"
+#include "ui/list.h"
 #include "ui/marks.h"
 #include "ui/moment.h"
 #include "ui/surface.h"
 
-enum show { SHOW_STEPPER, SHOW_HELP };
+enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS };
 
 enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_COUNT };
 
@@ -22,7 +23,7 @@ struct view {
     enum show show;
     enum focus focus;
     uint32_t node, slot;    /* chosen, while the focus is there */
-    int line;               /* the first line of a list (help) */
+    int line;               /* of a list: the chosen line (help: the first one) */
     bool playing;
     int speed;              /* index into VIEW_SPEEDS */
     bool waiting;           /* a step was asked for that is not computed yet */
@@ -37,6 +38,7 @@ struct picture {
     struct marks *marks;
     const struct ui_feed *feed;
     const struct ui_progress *progress;
+    const struct list *list;  /* of the open list view */
 };
 
 /* Steps a second at each speed, in tenths. */

@@ -7,17 +7,26 @@
 
 /* The keys: six of them in the footer, all of them behind `?`. Both come from the table of commands. */
 
+/* Steps that a person may ask the reason of. */
+static bool has_reasons(const struct step *s)
+{
+    return s->kind == EV_VICTIM || s->kind == EV_EVICT || s->kind == EV_SPLIT || s->kind == EV_REFUSE ||
+           s->kind == EV_MISS || s->kind == EV_MATCHED || s->kind == EV_ADMIT || s->kind == EV_ALLOC_FAIL;
+}
+
 static void footer_keys(const struct picture *p, enum command out[6])
 {
     static const enum command FIRST[6] = {CMD_STEP, CMD_NEXT_OP, CMD_NEXT_REQUEST, CMD_PLAY, CMD_HELP, CMD_QUIT};
     static const enum command MIDDLE[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_PLAY, CMD_HELP, CMD_QUIT};
     static const enum command END[6] = {CMD_BACK, CMD_PREV_OP, CMD_PREV_REQUEST, CMD_FIRST, CMD_HELP, CMD_QUIT};
     static const enum command PLAYING[6] = {CMD_PLAY, CMD_FASTER, CMD_SLOWER, CMD_STEP, CMD_HELP, CMD_QUIT};
-    static const enum command CHOOSING[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_FOCUS, CMD_CLOSE, CMD_HELP, CMD_QUIT};
+    static const enum command CHOOSING[6] = {CMD_NEXT_OP, CMD_TOUCH_PREV, CMD_TOUCH_NEXT, CMD_CLOSE, CMD_HELP, CMD_QUIT};
+    static const enum command CAUSES[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_CHOOSE, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     static const enum command LIST[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_FIRST, CMD_CLOSE, CMD_HELP, CMD_QUIT};
+    static const enum command REASONS[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_WHY, CMD_HELP, CMD_QUIT};
     const enum command *six = MIDDLE;
     if (p->v->show != SHOW_STEPPER)
-        six = LIST;
+        six = p->v->show == SHOW_WHY ? CAUSES : LIST;
     else if (p->v->playing)
         six = PLAYING;
     else if (p->v->focus != FOCUS_NONE)
@@ -26,15 +35,17 @@ static void footer_keys(const struct picture *p, enum command out[6])
         six = FIRST;
     else if (p->m->at == p->m->length && !p->progress->working)
         six = END;
+    else if (has_reasons(&p->m->step))
+        six = REASONS;
     memcpy(out, six, 6 * sizeof *six);
 }
 
 /* In a list the arrows choose lines. */
 static const char *brief_of(const struct picture *p, enum command c)
 {
-    bool list = p->v->show != SHOW_STEPPER || p->v->focus != FOCUS_NONE;
+    bool list = (p->v->show != SHOW_STEPPER && p->v->show != SHOW_INVARIANTS) || p->v->focus != FOCUS_NONE;
     if (list && (c == CMD_NEXT_OP || c == CMD_PREV_OP))
-        return c == CMD_NEXT_OP ? "down" : "up";
+        return c == CMD_NEXT_OP ? "next line" : "line before";
     if (p->v->playing && c == CMD_PLAY)
         return "stop";
     return command_info(c)->brief;

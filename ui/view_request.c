@@ -217,10 +217,46 @@ static void draw_counts_short(const struct moment *m, struct surface *s, struct 
     }
 }
 
-static void draw_nobody(const struct moment *m, struct surface *s, struct rect r)
+/* ---- a key without a request ------------------------------------------------------------------------- */
+
+/* Units of the bare key that a match or insert is about; 0: this step is about none. */
+static uint32_t key_units(const struct moment *m)
+{
+    bool about = m->request == 0 && (m->op.kind == EV_MATCH || m->op.kind == EV_INSERT) && m->op_at != 0;
+    return about ? m->op.arg[event_arg(m->op.kind, "units")] : 0;
+}
+
+/* What of the key stands in the tree so far: the text of the path, then the tokens that are not found. */
+static void draw_key(const struct moment *m, struct surface *s, struct rect r, uint32_t units)
 {
     struct text t = {0};
-    text_puts(&t, ROLE_QUIET, m->at == 0 ? "No request has arrived yet." : "No request runs at this step.");
+    uint32_t found = m->matched < units ? m->matched : units;
+    for (uint32_t i = m->path_n < 64 ? m->path_n : 64; i > 0; i--) {
+        uint32_t node = m->path[i - 1];
+        struct buf b = {0};
+        moment_tokens(m, node_tokens(m->sc, node), node_raw_len(m->sc.w, node), 2048, &b);
+        text_add(&t, PARTS[PART_CACHED].style, buf_text(&b), b.len);
+        buf_free(&b);
+    }
+    text_puts(&t, ROLE_TEXT | STYLE_BOLD, found > 0 && found < units ? "|" : "");
+    text_wrap(&t, r.w);
+    int words = r.h - 4 > 0 ? r.h - 4 : 0;
+    text_draw(&t, s, (struct rect){r.x, r.y, r.w, words}, 0);
+    text_done(&t);
+    uint32_t cells = (uint32_t)(2 * r.w), each = (units + cells - 1) / cells, at = 0;
+    for (uint32_t p = 0; p < units; p += each, at++) {
+        enum part part = p < found ? PART_CACHED : PART_TODO;
+        surface_put(s, r, r.x + (int)(at % (uint32_t)r.w), r.y + words + (int)(at / (uint32_t)r.w),
+                    PARTS[part].style, (uint32_t)PARTS[part].mark);
+    }
+    surface_printf(s, r, r.x, r.y + r.h - 2, ROLE_TEXT, "= %u in the tree", found);
+    surface_printf(s, r, r.x, r.y + r.h - 1, ROLE_TEXT, ". %u not found so far", units - found);
+}
+
+static void draw_nobody(struct surface *s, struct rect r)
+{
+    struct text t = {0};
+    text_puts(&t, ROLE_QUIET, "This step is about no request.");
     text_wrap(&t, r.w);
     text_draw(&t, s, r, 0);
     text_done(&t);
@@ -230,8 +266,12 @@ void view_request_draw(const struct picture *p, struct surface *s, struct rect r
 {
     const struct moment *m = p->m;
     r = (struct rect){r.x + 1, r.y, r.w - 2, r.h};
+    if (m->request == 0 && r.w >= 4 && key_units(m) > 0) {
+        draw_key(m, s, r, key_units(m));
+        return;
+    }
     if (m->request == 0 || r.w < 4) {
-        draw_nobody(m, s, r);
+        draw_nobody(s, r);
         return;
     }
     const struct request *q = &m->sc.w->request[m->request];
@@ -266,7 +306,10 @@ void view_request_title(const struct picture *p, char *out, size_t n)
 {
     const struct moment *m = p->m;
     if (m->request == 0) {
-        snprintf(out, n, "Request");
+        if (key_units(m) > 0)
+            snprintf(out, n, "Key: %u tokens", key_units(m));
+        else
+            snprintf(out, n, "Request");
         return;
     }
     const struct request *q = &m->sc.w->request[m->request];

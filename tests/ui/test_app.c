@@ -149,6 +149,102 @@ static void command_table(void **state)
     }
 }
 
+/* ---- looking for steps and reasons ------------------------------------------------------------------- */
+
+static void type(struct app *a, const char *text)
+{
+    for (; *text != '\0'; text++)
+        app_key(a, (unsigned char)*text);
+}
+
+static void finding(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    scene_evict(&g);
+    open_app(&a, &g);
+    PRESS(&a, 'n');
+    assert_non_null(strstr(a.v.message, "Type /"));
+    type(&a, "/SPLIT");
+    assert_true(a.v.typing && !a.quit);
+    PRESS(&a, K_ENTER);
+    assert_string_equal(kind_here(&a), "split_node");
+    uint32_t first = a.m.at;
+    PRESS(&a, 'n');
+    assert_string_equal(kind_here(&a), "split_node");
+    uint32_t second = a.m.at;
+    assert_true(second > first);
+    PRESS(&a, 'N');
+    assert_int_equal(a.m.at, first);
+    PRESS(&a, 'N');
+    assert_int_equal(a.m.at, first);
+    assert_non_null(strstr(a.v.message, "No step before"));
+    PRESS(&a, K_BACKSPACE); /* each jump can be undone */
+    assert_int_equal(a.m.at, second);
+    PRESS(&a, K_BACKSPACE, K_BACKSPACE);
+    assert_int_equal(a.m.at, 1);
+    PRESS(&a, K_BACKSPACE);
+    assert_non_null(strstr(a.v.message, "no jump"));
+    type(&a, "/qqx"); /* q in a text field is a letter */
+    PRESS(&a, K_BACKSPACE);
+    assert_string_equal(a.v.typed, "qq");
+    PRESS(&a, K_ESC);
+    assert_false(a.v.typing || a.quit);
+    type(&a, "/(D)\r");
+    struct buf b = {0};
+    event_sentence(a.m.sc, &g.feed.words.said, a.m.step.kind, a.m.step.arg, &b);
+    assert_non_null(strstr(buf_text(&b), "(D)"));
+    buf_free(&b);
+    app_done(&a);
+    stage_close(&g);
+}
+
+static void reasons(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    scene_evict(&g);
+    open_app(&a, &g);
+    type(&a, "/evict_node\r");
+    uint32_t victim = a.m.at, node = a.m.step.arg[0];
+    PRESS(&a, 'w');
+    assert_int_equal(a.v.show, SHOW_WHY);
+    int leads = 0;
+    for (int i = 0; i < 12; i++) { /* every line that can be chosen leads somewhere, and back */
+        int line = a.v.line;
+        PRESS(&a, K_ENTER);
+        assert_int_equal(a.v.show, SHOW_STEPPER);
+        leads += a.m.at != victim;
+        while (a.m.at != victim)
+            PRESS(&a, K_BACKSPACE);
+        PRESS(&a, 'w');
+        for (int k = 0; k < i + 1; k++)
+            PRESS(&a, K_DOWN);
+        if (a.v.line == line)
+            break;
+    }
+    assert_true(leads >= 3);
+    PRESS(&a, K_ESC, '<'); /* who touched the victim before it went? */
+    assert_true(a.m.at < victim);
+    PRESS(&a, K_BACKSPACE, K_TAB);
+    assert_int_equal(a.v.focus, FOCUS_TREE);
+    assert_int_not_equal(a.v.node, node); /* it is gone */
+    PRESS(&a, K_TAB, '<');
+    assert_int_equal(a.v.focus, FOCUS_SLOTS);
+    assert_non_null(strstr(a.v.message, "slot 1"));
+    PRESS(&a, 'i');
+    assert_int_equal(a.v.show, SHOW_INVARIANTS);
+    PRESS(&a, K_END, 'l'); /* time moves under an open view */
+    assert_int_equal(a.v.show, SHOW_LOG);
+    assert_int_equal(a.m.at, tape_length(g.t, 0));
+    PRESS(&a, K_UP, K_UP, 'l');
+    assert_int_equal(a.m.at, tape_length(g.t, 0) - 2);
+    app_done(&a);
+    stage_close(&g);
+}
+
 /* ---- a run that goes on -------------------------------------------------------------------------------- */
 
 static void still_working(void *ctx, struct ui_progress *out)
@@ -304,7 +400,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moving), cmocka_unit_test(playing), cmocka_unit_test(unknown_keys),
-        cmocka_unit_test(command_table), cmocka_unit_test(waiting), cmocka_unit_test(random_keys),
+        cmocka_unit_test(command_table), cmocka_unit_test(finding), cmocka_unit_test(reasons),
+        cmocka_unit_test(waiting), cmocka_unit_test(random_keys),
         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,17 @@ static const struct shot SHOTS[] = {
     {"help-20x5", scene_three, "start", 1, 20, 5, false, "?"},
     {"unknown-key-80x24", scene_three, "split_node", 1, 80, 24, false, "~"},
     {"number-80x24", scene_three, "split_node", 1, 80, 24, false, "12"},
+    {"why-evict-80x24", scene_evict, "evict_node", 1, 80, 24, false, "w"},
+    {"why-evict-60x16-ascii", scene_evict, "evict_node", 1, 60, 16, true, "w"},
+    {"why-miss-80x24", scene_three, "admit", 2, 80, 24, false, "w"},
+    {"why-nothing-80x24", scene_three, "start", 1, 80, 24, false, "w"},
+    {"log-80x24", scene_three, "split_node", 1, 80, 24, false, "l"},
+    {"log-20x5", scene_three, "split_node", 1, 20, 5, false, "l"},
+    {"invariants-80x24", scene_three, "answer", 2, 80, 24, false, "i"},
+    {"invariants-midway-80x24", scene_three, "split_node", 1, 80, 24, false, "i"},
+    {"find-80x24", scene_three, "split_node", 1, 80, 24, false, "/evi"},
+    {"touch-80x24", scene_three, "split_node", 1, 80, 24, false, "<"},
+    {"slots-60x16", scene_three, "split_node", 1, 60, 16, false, "\t\t"},
     {"choose-80x24", scene_three, "split_node", 1, 80, 24, false, "\t"},
 };
 

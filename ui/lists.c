@@ -1,0 +1,189 @@
+#include "ui/lists.h"
+
+#include <stdio.h>
+
+#include "tape/check.h"
+#include "tape/why.h"
+#include "ui/theme.h"
+
+/* ---- why -------------------------------------------------------------------------------------------------- */
+
+static void add_tokens(struct list *l, const struct moment *m, const char *who, const uint32_t *token, uint32_t n)
+{
+    struct buf b = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        if (m->words->said.token != NULL)
+            m->words->said.token(m->words->said.ctx, token[i], &b);
+        else
+            buf_printf(&b, "%u", token[i]);
+        buf_putc(&b, ' ');
+    }
+    list_add(l, 0, ROLE_TEXT, "     %s  %s", who, n > 0 ? buf_text(&b) : "(ends here)");
+    buf_free(&b);
+}
+
+/* The miss doctor's words about the current request. */
+static void add_miss(struct list *l, const struct moment *m, struct cursor *c)
+{
+    struct miss miss;
+    if (m->request == 0 || !miss_examine(c, m->at, m->request, &miss))
+        return;
+    struct buf b = {0};
+    miss_sentence(m->sc, &m->words->said, &miss, &b);
+    list_add(l, 0, ROLE_TITLE, "request %u: %u of %u prompt tokens came from the cache (%s)",
+             m->sc.w->request[m->request].rid, miss.matched, miss.of, miss_code_name(miss.code));
+    list_add(l, miss.step, ROLE_TEXT, "  %s", buf_text(&b));
+    if (miss.wants > 0 && miss.haves > 0) {
+        add_tokens(l, m, "the prompt goes on:", miss.want, miss.wants);
+        add_tokens(l, m, "the tree goes on:  ", miss.have, miss.haves);
+    }
+    list_add(l, 0, ROLE_TEXT, " ");
+    buf_free(&b);
+}
+
+/* The step of this operation in which `node` was taken; 0: it was not. */
+static uint32_t taken_at(const struct moment *m, uint32_t node)
+{
+    struct step s;
+    for (uint32_t n = m->op_at + 1; n <= m->length; n++) {
+        tape_step(m->tape, m->branch, n, &s);
+        if (s.depth <= DEPTH_OPERATION)
+            break;
+        if (s.kind == EV_VICTIM && s.arg[0] == node)
+            return n;
+    }
+    return 0;
+}
+
+/* Who could have gone, in the policy's order, and who went. */
+static void add_candidates(struct list *l, const struct moment *m)
+{
+    struct observation o;
+    if (m->op.kind != EV_EVICT || !tape_observation(m->tape, m->branch, m->op_at, 0, &o) || o.kind != OBS_CANDIDATES)
+        return;
+    const struct obs_candidate *c = o.data;
+    uint32_t n = o.bytes / sizeof *c;
+    list_add(l, 0, ROLE_TITLE, "who could go when evict began, first in the order of %s first",
+             policy_name(m->sc.w->head.policy));
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t step = c[i].locked ? 0 : taken_at(m, c[i].node);
+        char name[16];
+        if (c[i].id >= 1 && c[i].id <= 26)
+            snprintf(name, sizeof name, "%c", 'A' + (int)c[i].id - 1);
+        else
+            snprintf(name, sizeof name, "%u", c[i].id);
+        const char *fate = c[i].locked ? "locked: no candidate" : step != 0 ? "taken" : "kept: enough was freed";
+        if (m->sc.w->head.policy == POLICY_LRU)
+            list_add(l, step, ROLE_TEXT, "    %-4s %4u tokens   last used at %-6g  %s", name, c[i].units, c[i].key[1], fate);
+        else
+            list_add(l, step, ROLE_TEXT, "    %-4s %4u tokens   key %g, %g   %s", name, c[i].units, c[i].key[0],
+                     c[i].key[1], fate);
+    }
+    list_add(l, 0, ROLE_TEXT, " ");
+}
+
+void lists_why(struct list *l, const struct moment *m, struct cursor *c)
+{
+    struct cause cause[CAUSES];
+    list_clear(l);
+    int n = m->at > 0 ? why_chain(c, &m->words->said, m->at, cause) : 0;
+    if (m->op.kind == EV_EVICT && m->op_at != 0)
+        add_candidates(l, m);
+    else
+        add_miss(l, m, c);
+    if (n > 0)
+        list_add(l, 0, ROLE_TITLE, "what led to step %u (%s)", m->at, event_info(m->step.kind)->name);
+    for (int i = 0; i < n; i++)
+        list_add(l, cause[i].step, ROLE_TEXT, "%2d  %s", i + 1, cause[i].text);
+    if (l->n == 0)
+        list_add(l, 0, ROLE_TEXT, "Step %u follows from the step before it; there is no more to say about it. Splits, "
+                                  "evictions, refusals and look-ups have reasons: press / to find one.", m->at);
+}
+
+/* ---- the log ----------------------------------------------------------------------------------------------- */
+
+static void add_step(struct list *l, const struct moment *m, struct cursor *c, uint32_t n)
+{
+    struct step s;
+    struct buf b = {0};
+    cursor_seek(c, m->branch, n);
+    tape_step(m->tape, m->branch, n, &s);
+    event_sentence(cursor_scene(c), &m->words->said, s.kind, s.arg, &b);
+    unsigned style = n == m->at ? ROLE_TEXT | STYLE_BOLD : s.depth == DEPTH_REQUEST ? ROLE_TITLE : ROLE_TEXT;
+    list_add(l, 0, style, "%c%5u %s%s", n == m->at ? '>' : ' ', n,
+             s.depth == DEPTH_EVENT ? "    " : s.depth == DEPTH_OPERATION ? "  " : "", buf_text(&b));
+    buf_free(&b);
+}
+
+int lists_log(struct list *l, const struct moment *m, struct cursor *c, int rows)
+{
+    uint32_t half = (uint32_t)rows / 2, from = m->at > half ? m->at - half : 1;
+    list_clear(l);
+    for (uint32_t n = from; n <= m->length && n < from + (uint32_t)rows; n++)
+        add_step(l, m, c, n);
+    cursor_seek(c, m->branch, m->at);
+    return m->at >= from ? (int)(m->at - from) : 0;
+}
+
+/* ---- invariants --------------------------------------------------------------------------------------------- */
+
+static void add_equation(struct list *l, bool holds, const char *what, const char *equation)
+{
+    list_add(l, 0, holds ? ROLE_TEXT : ROLE_ALERT, "%s  %s", holds ? "holds " : "BROKEN", what);
+    list_add(l, 0, holds ? ROLE_TEXT : ROLE_ALERT, "          %s", equation);
+}
+
+static void add_slots(struct list *l, const struct moment *m)
+{
+    struct pool_sum p = pool_sums(m->sc.w);
+    char line[160];
+    snprintf(line, sizeof line, "free %u + evictable %u + protected %u + held by requests %u = %u; the pool has %u",
+             p.free, p.evictable, p.protected_, p.held, p.free + p.evictable + p.protected_ + p.held, p.pool);
+    add_equation(l, p.free + p.evictable + p.protected_ + p.held == p.pool, "Every slot has exactly one owner.", line);
+}
+
+static void add_tree(struct list *l, const struct moment *m)
+{
+    const struct world *w = m->sc.w;
+    uint64_t locked = 0, open = 0;
+    uint32_t nodes = 0;
+    for (uint32_t n = ROOT; n != 0; n = node_preorder(w, n), nodes++)
+        *(n != ROOT && w->node[n].lock_ref > 0 ? &locked : &open) += w->node[n].len;
+    char line[160];
+    snprintf(line, sizeof line, "%u nodes: evictable %llu, counted %u; protected %llu, counted %u", nodes - 1,
+             (unsigned long long)open, w->head.evictable_size, (unsigned long long)locked, w->head.protected_size);
+    add_equation(l, open == w->head.evictable_size && locked == w->head.protected_size,
+                 "The tree's tokens are evictable (lock 0) or protected (lock > 0).", line);
+}
+
+static void add_locks(struct list *l, const struct moment *m)
+{
+    const struct world *w = m->sc.w;
+    uint32_t running = 0, held = 0;
+    for (uint32_t r = 1; r < w->head.request_top; r++) {
+        running += request_running(&w->request[r]);
+        held += request_running(&w->request[r]) && w->request[r].node > ROOT;
+    }
+    char line[160];
+    snprintf(line, sizeof line, "%u requests run, %u of them hold a path from a node up to the root", running, held);
+    add_equation(l, true, "A node's lock count is the number of its holders and those of its children.", line);
+}
+
+void lists_invariants(struct list *l, const struct moment *m)
+{
+    struct err e = {0};
+    list_clear(l);
+    if (m->at > 0 && !m->step.settled) {
+        list_add(l, 0, ROLE_TEXT, "This step is in the middle of %s: invariants hold again when it is done. The numbers "
+                                  "now, on the way:", m->op_at != 0 ? event_info(m->op.kind)->name : "an operation");
+    } else if (world_check(m->sc, &e) == 0) {
+        list_add(l, 0, ROLE_CACHED | STYLE_BOLD, "All invariants hold at step %u: links, keys, sums, locks, slots, "
+                                                 "requests and tags were derived again from nothing.", m->at);
+    } else {
+        list_add(l, 0, ROLE_ALERT, "BROKEN at step %u: %s", m->at, e.what);
+    }
+    list_add(l, 0, ROLE_TEXT, " ");
+    add_slots(l, m);
+    add_tree(l, m);
+    add_locks(l, m);
+}
