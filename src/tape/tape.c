@@ -429,7 +429,7 @@ void tape_commit(struct tape *t)
     struct branch *b = t->branch[t->current];
     if (b->steps.n > t->start.steps)
         ((struct step_record *)pile_at(&b->steps, b->steps.n - 1))->settled = 1;
-    atomic_store_explicit(&b->obs_length, b->obs.n, memory_order_relaxed);
+    atomic_store_explicit(&b->obs_length, b->obs.n, memory_order_release);
     atomic_store_explicit(&b->length, b->base + b->steps.n, memory_order_release);
 }
 
