@@ -2,6 +2,7 @@
  * playing, choosing, unknown keys, and 100,000 random keys with resizes in between. */
 #include "tests/ui/scene.h"
 
+#include "base/file.h"
 #include "base/prng.h"
 #include "base/xalloc.h"
 #include "tape/check.h"
@@ -147,6 +148,27 @@ static void command_table(void **state)
         assert_true(i->other == 0 || command_of(i->other) == (enum command)c);
         assert_true(strlen(i->help) > 5 && strlen(i->written) > 0 && strlen(i->brief) > 0);
     }
+}
+
+/* docs/keys.md lists every key as the program does. */
+static void keys_in_docs(void **state)
+{
+    (void)state;
+    char *doc;
+    size_t len;
+    int found = 0;
+    assert_int_equal(file_read("docs/keys.md", 1 << 20, &doc, &len, NULL), 0);
+    for (int c = 0; c < CMD_COUNT; c++) {
+        const struct command_info *i = command_info((enum command)c);
+        char row[256];
+        snprintf(row, sizeof row, "| `%s` | %s |", i->written, i->help);
+        if (strstr(doc, row) == NULL)
+            print_error("docs/keys.md lacks: %s\n", row);
+        else
+            found++;
+    }
+    xfree(doc);
+    assert_int_equal(found, CMD_COUNT);
 }
 
 /* ---- looking for steps and reasons ------------------------------------------------------------------- */
@@ -400,7 +422,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moving), cmocka_unit_test(playing), cmocka_unit_test(unknown_keys),
-        cmocka_unit_test(command_table), cmocka_unit_test(finding), cmocka_unit_test(reasons),
+        cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs),
+        cmocka_unit_test(finding), cmocka_unit_test(reasons),
         cmocka_unit_test(waiting), cmocka_unit_test(random_keys),
         cmocka_unit_test(no_memory),
     };

@@ -1,0 +1,222 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "ui/app_parts.h"
+#include "ui/command.h"
+
+/* ---- choosing ------------------------------------------------------------------------------------------------ */
+
+static void next_focus(struct app *a)
+{
+    a->v.focus = (enum focus)((a->v.focus + 1) % FOCUS_COUNT);
+    if (a->v.focus == FOCUS_SLOTS && a->m.owner == NULL)
+        a->v.focus = FOCUS_NONE;
+    if (a->v.focus == FOCUS_TREE && (a->v.node == 0 || !node_live(a->m.sc.w, a->v.node)))
+        a->v.node = moment_focus(&a->m);
+    if (a->v.focus == FOCUS_SLOTS && a->v.slot == 0)
+        a->v.slot = a->m.sc.w->head.page_size;
+}
+
+static void choose(struct app *a, int dir)
+{
+    if (a->v.focus == FOCUS_TREE) {
+        a->v.node = view_tree_neighbour(&a->m, a->v.node, dir);
+        return;
+    }
+    uint32_t first = a->m.sc.w->head.page_size, slot = a->v.slot + (uint32_t)dir;
+    if (slot >= first && slot < a->m.slots)
+        a->v.slot = slot;
+}
+
+/* ---- views over the stepper ---------------------------------------------------------------------------------- */
+
+static void close_view(struct app *a)
+{
+    if (a->v.show != SHOW_STEPPER)
+        a->v.show = SHOW_STEPPER;
+    else
+        a->v.focus = FOCUS_NONE;
+    a->v.playing = false;
+    a->v.waiting = false;
+    a->v.typed[0] = '\0';
+}
+
+/* The nearest line in a direction that leads to a step; the same one if there is none. */
+static int next_choice(const struct list *l, int line, int dir)
+{
+    for (int i = line + dir; i >= 0 && i < l->n; i += dir)
+        if (l->line[i].step != 0)
+            return i;
+    return line;
+}
+
+static void open_list(struct app *a)
+{
+    int first = next_choice(app_list(a), -1, 1);
+    a->v.line = a->v.show == SHOW_WHY && first >= 0 ? first : 0;
+}
+
+static void open_view(struct app *a, enum show show)
+{
+    a->v.show = a->v.show == show ? SHOW_STEPPER : show;
+    a->v.playing = false;
+    open_list(a);
+}
+
+static void choose_line(struct app *a)
+{
+    const struct list *l = app_list(a);
+    if (a->v.show != SHOW_WHY || a->v.line >= l->n || l->line[a->v.line].step == 0) {
+        app_say(a, "This line leads to no step.");
+        return;
+    }
+    uint32_t step = l->line[a->v.line].step;
+    a->v.show = SHOW_STEPPER;
+    app_jump(a, step);
+    app_say(a, "Backspace returns to where you came from.");
+}
+
+/* Up and Down, where a list is open that they move in; false: the key means what it always means. In the log
+ * and the invariants that is time: they show the step wherever it is. */
+static bool move_in_list(struct app *a, enum command c)
+{
+    int by = c == CMD_NEXT_OP ? 1 : c == CMD_PREV_OP ? -1 : c == CMD_PLAY ? 10 : 0;
+    if (a->v.show == SHOW_WHY && (by == 1 || by == -1)) {
+        a->v.line = next_choice(app_list(a), a->v.line, by);
+        return true;
+    }
+    if (a->v.show == SHOW_LOG && by == 1)
+        app_step(a);
+    if (a->v.show == SHOW_LOG && by == -1)
+        app_back(a);
+    if (a->v.show == SHOW_LOG && (by == 1 || by == -1))
+        return true;
+    if (a->v.show != SHOW_HELP || (by == 0 && c != CMD_FIRST && c != CMD_LAST))
+        return false;
+    int last = view_help_lines(76) - 1, line = c == CMD_FIRST ? 0 : c == CMD_LAST ? last : a->v.line + by;
+    a->v.line = line < 0 ? 0 : line > last ? last : line;
+    return true;
+}
+
+/* ---- typing ----------------------------------------------------------------------------------------------------- */
+
+static void start_typing(struct app *a)
+{
+    a->v.typing = true;
+    a->v.playing = false;
+    a->v.typed[0] = '\0';
+}
+
+static void type_key(struct app *a, int key)
+{
+    size_t n = strlen(a->v.typed);
+    if (key == K_ESC) {
+        a->v.typing = false;
+        a->v.typed[0] = '\0';
+    } else if (key == K_ENTER || key == '\n') {
+        a->v.typing = false;
+        if (n > 0)
+            snprintf(a->find, sizeof a->find, "%s", a->v.typed);
+        a->v.typed[0] = '\0';
+        app_find(a, 1);
+    } else if (key == K_BACKSPACE || key == K_DELETE || key == 8) {
+        while (n > 0 && ((unsigned char)a->v.typed[--n] & 0xc0) == 0x80)
+            ; /* a whole character */
+        a->v.typed[n] = '\0';
+    } else if (key >= ' ' && key < K_LEFT && n + 5 < sizeof a->v.typed) {
+        a->v.typed[n + utf8_encode((uint32_t)key, a->v.typed + n)] = '\0';
+    }
+}
+
+/* ---- keys ---------------------------------------------------------------------------------------------------- */
+
+static void run_command(struct app *a, enum command c)
+{
+    bool choosing = a->v.focus != FOCUS_NONE && a->v.show == SHOW_STEPPER;
+    uint32_t before = a->m.at;
+    if (move_in_list(a, c))
+        return;
+    switch (c) {
+    case CMD_STEP: app_step(a); break;
+    case CMD_BACK: app_back(a); break;
+    case CMD_NEXT_OP: choosing ? choose(a, 1) : app_next(a, DEPTH_OPERATION, ""); break;
+    case CMD_PREV_OP: choosing ? choose(a, -1) : app_prev(a, DEPTH_OPERATION); break;
+    case CMD_NEXT_REQUEST: app_next(a, DEPTH_REQUEST, "There is no later request."); break;
+    case CMD_PREV_REQUEST: app_prev(a, DEPTH_REQUEST); break;
+    case CMD_FIRST: app_goto(a, 1); break;
+    case CMD_LAST: app_goto(a, UINT32_MAX); break;
+    case CMD_PLAY: app_toggle_play(a); break;
+    case CMD_FASTER: app_set_speed(a, 1); break;
+    case CMD_SLOWER: app_set_speed(a, -1); break;
+    case CMD_GOTO: app_goto_typed(a); break;
+    case CMD_FIND: start_typing(a); break;
+    case CMD_FIND_NEXT: app_find(a, 1); break;
+    case CMD_FIND_PREV: app_find(a, -1); break;
+    case CMD_TOUCH_NEXT: app_find_touch(a, 1); break;
+    case CMD_TOUCH_PREV: app_find_touch(a, -1); break;
+    case CMD_RETURN: app_jump_return(a); break;
+    case CMD_WHY: open_view(a, SHOW_WHY); break;
+    case CMD_LOG: open_view(a, SHOW_LOG); break;
+    case CMD_INVARIANTS: open_view(a, SHOW_INVARIANTS); break;
+    case CMD_CHOOSE: choose_line(a); break;
+    case CMD_FOCUS: next_focus(a); break;
+    case CMD_THEME:
+        a->theme = theme_next(a->theme);
+        snprintf(a->v.message, sizeof a->v.message, "Theme %s: %s.", a->theme->name, a->theme->about);
+        break;
+    case CMD_HELP: open_view(a, SHOW_HELP); break;
+    case CMD_CLOSE: close_view(a); break;
+    case CMD_QUIT: a->quit = true; break;
+    default: break;
+    }
+    if (a->v.show != SHOW_STEPPER && a->m.at != before)
+        open_list(a);
+}
+
+static bool type_digit(struct app *a, int key)
+{
+    size_t n = strlen(a->v.typed);
+    if (key < '0' || key > '9' || a->v.show != SHOW_STEPPER)
+        return false;
+    if (n < 9) {
+        a->v.typed[n] = (char)key;
+        a->v.typed[n + 1] = '\0';
+    }
+    return true;
+}
+
+static void unknown_key(struct app *a, int key)
+{
+    if (key > ' ' && key < 0x7f)
+        snprintf(a->v.message, sizeof a->v.message, "'%c' does nothing here; ? lists the keys.", key);
+    else
+        app_say(a, "This key does nothing here; ? lists the keys.");
+}
+
+void app_key(struct app *a, int key)
+{
+    if (key == K_NONE || key == K_RESIZE)
+        return;
+    if (key == K_INTERRUPT) {
+        a->quit = true;
+        a->exit_code = 130;
+        return;
+    }
+    a->v.message[0] = '\0';
+    if (a->v.typing) {
+        type_key(a, key);
+        return;
+    }
+    if (type_digit(a, key))
+        return;
+    enum command c = command_of(key);
+    if (c == CMD_NONE)
+        unknown_key(a, key);
+    else
+        run_command(a, c);
+    if (c != CMD_GOTO)
+        a->v.typed[0] = '\0';
+    if (c != CMD_STEP && c != CMD_NEXT_OP && c != CMD_NEXT_REQUEST)
+        a->v.waiting = false;
+}

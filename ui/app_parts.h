@@ -1,0 +1,30 @@
+/* app_parts.h: what the parts of the application share, and nobody else uses.
+ *
+ *      app.c        making, drawing, what comes by itself
+ *      app_time.c   moving in time, jumping, finding
+ *      app_keys.c   what each key does
+ *      app_run.c    the loop with the terminal
+ */
+#ifndef RADIXSCOPE_UI_APP_PARTS_H
+#define RADIXSCOPE_UI_APP_PARTS_H
+
+#include "ui/app.h"
+
+void app_say(struct app *a, const char *message);      /* shown until the next key */
+
+void app_step(struct app *a);                          /* one forward; at the end: waits or says so */
+void app_back(struct app *a);
+void app_at_end(struct app *a);
+void app_next(struct app *a, int depth, const char *none); /* to the next step of this depth; `none`: there is none */
+void app_prev(struct app *a, int depth);
+void app_toggle_play(struct app *a);
+void app_set_speed(struct app *a, int by);
+void app_goto_typed(struct app *a);                    /* the number in view.typed */
+void app_jump(struct app *a, uint32_t at);             /* far away: can be returned from */
+void app_jump_return(struct app *a);
+void app_find(struct app *a, int dir);                 /* the nearest step that says a->find */
+void app_find_touch(struct app *a, int dir);           /* the nearest step that touched what is chosen */
+
+const struct list *app_list(struct app *a);            /* of the open view, for this moment */
+
+#endif

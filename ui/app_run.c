@@ -1,0 +1,110 @@
+#include <stdio.h>
+#include <time.h>
+
+#include "ui/app.h"
+#include "ui/term.h"
+
+enum { KEYS_A_FRAME = 64, LOOK_AGAIN_MS = 60 };
+
+/* ---- the loop ------------------------------------------------------------------------------------------------ */
+
+int ui_available(struct err *e)
+{
+    return term_check(e);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+struct loop {
+    struct app *a;
+    struct term *term;
+    struct surface screen;
+    bool ascii;
+    int64_t next_tick;
+};
+
+static int loop_draw(struct loop *l, struct err *e)
+{
+    int w, h;
+    term_size(l->term, &w, &h);
+    if ((w != l->screen.w || h != l->screen.h) && surface_resize(&l->screen, w, h, e) != 0)
+        return -1;
+    app_draw(l->a, &l->screen);
+    term_draw(l->term, &l->screen, l->a->theme);
+    return 0;
+}
+
+/* Milliseconds until something happens by itself; -1: nothing will. */
+static int loop_patience(const struct loop *l, bool read_all)
+{
+    if (!read_all)
+        return 0;
+    int patience = l->a->progress.working ? LOOK_AGAIN_MS : -1; /* steps come without a wake-up each */
+    if (!l->a->v.playing || l->a->v.waiting)
+        return patience;
+    int64_t left = l->next_tick - now_ms();
+    left = left > 0 ? left : 0;
+    return patience >= 0 && left > patience ? patience : (int)left;
+}
+
+static void loop_tick(struct loop *l)
+{
+    int64_t now = now_ms();
+    if (!l->a->v.playing || now < l->next_tick)
+        return;
+    app_tick(l->a);
+    l->next_tick = now + 10000 / view_speed_tenths(l->a->v.speed);
+}
+
+static void loop_keys(struct loop *l)
+{
+    bool was = l->a->v.playing;
+    int speed = l->a->v.speed;
+    for (int n = 0, key; n < KEYS_A_FRAME && !l->a->quit && (key = term_key(l->term)) != K_NONE; n++)
+        app_key(l->a, key);
+    if (l->a->v.playing && (!was || speed != l->a->v.speed))
+        l->next_tick = now_ms() + 10000 / view_speed_tenths(l->a->v.speed);
+}
+
+static int loop_run(struct loop *l, struct err *e)
+{
+    while (!l->a->quit) {
+        if (loop_draw(l, e) != 0)
+            return -1;
+        bool read_all = app_idle(l->a);
+        int why = term_wait(l->term, l->a->feed->wake_fd, loop_patience(l, read_all));
+        if ((why & TERM_WAKE) || l->a->progress.working)
+            app_wake(l->a);
+        loop_keys(l); /* also when only a signal came: a resize is read like a key */
+        loop_tick(l);
+        if (why & TERM_LOST)
+            return err_set(e, "the terminal has gone away");
+    }
+    return l->a->exit_code;
+}
+
+int app_run(const struct ui_feed *feed, const struct ui_options *options, struct err *e)
+{
+    struct app a;
+    if (app_init(&a, feed, options, e) != 0)
+        return -1;
+    struct loop l = {.a = &a, .term = term_open(e)};
+    int rc = -1;
+    if (l.term != NULL) {
+        bool replaced;
+        const char *name = term_name(l.term, &replaced);
+        if (replaced)
+            snprintf(a.v.message, sizeof a.v.message, "This terminal's TERM is unknown here; taking it for %s.", name);
+        if (surface_init(&l.screen, 80, 24, options->ascii || !term_utf8(l.term), e) == 0)
+            rc = loop_run(&l, e);
+        term_close(l.term);
+        surface_done(&l.screen);
+    }
+    app_done(&a);
+    return rc;
+}

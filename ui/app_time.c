@@ -1,0 +1,196 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tape/why.h"
+#include "ui/app_parts.h"
+
+enum { FIND_STEPS = 1000000 };
+
+/* ---- moving in time --------------------------------------------------------------------------------------- */
+
+void app_say(struct app *a, const char *message)
+{
+    snprintf(a->v.message, sizeof a->v.message, "%s", message);
+}
+
+void app_goto(struct app *a, uint32_t at)
+{
+    moment_load(&a->m, &a->cursor, a->m.branch, at);
+    if (a->v.focus == FOCUS_TREE && !node_live(a->m.sc.w, a->v.node))
+        a->v.node = moment_focus(&a->m); /* the chosen node does not exist at this moment */
+}
+
+/* Go far away: Backspace comes back. */
+void app_jump(struct app *a, uint32_t at)
+{
+    if (at == a->m.at)
+        return;
+    if (a->backs == BACK_STEPS) {
+        memmove(a->back, a->back + 1, (BACK_STEPS - 1) * sizeof *a->back);
+        a->backs--;
+    }
+    a->back[a->backs++] = a->m.at;
+    app_goto(a, at);
+}
+
+void app_jump_return(struct app *a)
+{
+    if (a->backs == 0)
+        app_say(a, "There was no jump to return from.");
+    else
+        app_goto(a, a->back[--a->backs]);
+}
+
+/* The end of what is known: wait where more will come, else say so. */
+void app_at_end(struct app *a)
+{
+    if (a->progress.working) {
+        a->v.waiting = true;
+        app_say(a, "This step is still being computed; it is shown as soon as it is there.");
+        return;
+    }
+    a->v.playing = false;
+    app_say(a, "This is the last step. Home goes to the first, q leaves.");
+}
+
+void app_step(struct app *a)
+{
+    if (a->m.at < tape_length(a->m.tape, a->m.branch))
+        app_goto(a, a->m.at + 1);
+    else
+        app_at_end(a);
+}
+
+void app_back(struct app *a)
+{
+    if (a->m.at > 1)
+        app_goto(a, a->m.at - 1);
+    else
+        app_say(a, "This is the first step.");
+}
+
+/* To the next step of depth `depth`; a run that is still going on may bring one. */
+void app_next(struct app *a, int depth, const char *none)
+{
+    uint32_t at = tape_find_depth(a->m.tape, a->m.branch, a->m.at, 1, depth);
+    struct step s = {0};
+    if (at > a->m.at)
+        tape_step(a->m.tape, a->m.branch, at, &s);
+    if (at > a->m.at && s.depth <= depth)
+        app_goto(a, at);
+    else if (a->progress.working || depth > DEPTH_REQUEST)
+        at > a->m.at ? app_goto(a, at) : app_at_end(a);
+    else
+        app_say(a, none);
+}
+
+void app_prev(struct app *a, int depth)
+{
+    if (a->m.at <= 1) {
+        app_back(a); /* says so */
+        return;
+    }
+    uint32_t at = tape_find_depth(a->m.tape, a->m.branch, a->m.at, -1, depth);
+    app_goto(a, at > 0 ? at : 1);
+}
+
+void app_goto_typed(struct app *a)
+{
+    uint32_t length = tape_length(a->m.tape, a->m.branch);
+    unsigned long at = a->v.typed[0] != '\0' ? strtoul(a->v.typed, NULL, 10) : length;
+    if (at > length && a->v.typed[0] != '\0')
+        snprintf(a->v.message, sizeof a->v.message, "There are %u steps%s.", length,
+                 a->progress.working ? " so far" : "");
+    else
+        app_jump(a, at > 0 ? (uint32_t)at : 1);
+    a->v.typed[0] = '\0';
+}
+
+void app_set_speed(struct app *a, int by)
+{
+    int speed = a->v.speed + by;
+    if (speed < 0 || speed >= VIEW_SPEEDS) {
+        app_say(a, by > 0 ? "This is the fastest." : "This is the slowest.");
+        return;
+    }
+    a->v.speed = speed;
+    int tenths = view_speed_tenths(speed);
+    snprintf(a->v.message, sizeof a->v.message, "Speed: %d.%d steps a second.", tenths / 10, tenths % 10);
+}
+
+void app_toggle_play(struct app *a)
+{
+    a->v.playing = !a->v.playing;
+    if (a->v.playing && a->m.at >= tape_length(a->m.tape, a->m.branch))
+        app_at_end(a);
+}
+
+/* ---- finding ------------------------------------------------------------------------------------------------- */
+
+static bool holds_text(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (; *text != '\0'; text++)
+        if (strncasecmp(text, word, n) == 0)
+            return true;
+    return n == 0;
+}
+
+static bool step_matches(struct app *a, uint32_t n)
+{
+    struct step s;
+    struct buf b = {0};
+    tape_step(a->m.tape, a->m.branch, n, &s);
+    if (holds_text(event_info(s.kind)->name, a->find))
+        return true;
+    cursor_seek(&a->cursor, a->m.branch, n);
+    event_sentence(cursor_scene(&a->cursor), &a->m.words->said, s.kind, s.arg, &b);
+    bool found = holds_text(buf_text(&b), a->find);
+    buf_free(&b);
+    return found;
+}
+
+/* The nearest step in a direction whose kind or sentence holds the text. Sentences name what they change,
+ * so "(B)" finds what happened to node B. */
+void app_find(struct app *a, int dir)
+{
+    uint32_t length = tape_length(a->m.tape, a->m.branch), here = a->m.at, looked = 0;
+    if (a->find[0] == '\0') {
+        app_say(a, "Type / and a word first: split, evict, (B), slot 12, any text of a sentence.");
+        return;
+    }
+    for (uint32_t n = here + (uint32_t)dir; n >= 1 && n <= length && looked < FIND_STEPS; n += (uint32_t)dir, looked++) {
+        if (step_matches(a, n)) {
+            cursor_seek(&a->cursor, a->m.branch, here);
+            app_jump(a, n);
+            return;
+        }
+    }
+    cursor_seek(&a->cursor, a->m.branch, here);
+    snprintf(a->v.message, sizeof a->v.message, "No step %s this one says \"%s\".", dir > 0 ? "after" : "before",
+             a->find);
+}
+
+/* The step that touched what is chosen; without a choice: what this step is about. */
+void app_find_touch(struct app *a, int dir)
+{
+    bool slot = a->v.focus == FOCUS_SLOTS;
+    uint32_t node = a->v.focus == FOCUS_TREE ? a->v.node : moment_focus(&a->m);
+    uint32_t at = watch_find(a->m.tape, a->m.branch, a->m.at, dir, slot ? WATCH_SLOT : WATCH_NODE,
+                             slot ? a->v.slot : node);
+    struct buf b = {0};
+    if (slot)
+        buf_printf(&b, "slot %u", a->v.slot);
+    else
+        node_call(a->m.sc.w, node, &b);
+    if (at == 0)
+        snprintf(a->v.message, sizeof a->v.message, "No step %s this one touches %s.", dir > 0 ? "after" : "before",
+                 buf_text(&b));
+    else
+        app_jump(a, at);
+    if (at != 0)
+        snprintf(a->v.message, sizeof a->v.message, "This step touched %s. Backspace returns.", buf_text(&b));
+    buf_free(&b);
+}
