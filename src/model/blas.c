@@ -33,20 +33,47 @@ static void linear_openblas(const struct linear *w, const float *x, uint32_t m, 
         add_bias(w, m, y);
 }
 
-void blas_linear(enum blas_engine engine, const struct kernels *kernels, const struct linear *w, const float *x,
-                 uint32_t m, float *y, bool add)
+bool blas_worth_dividing(uint64_t m, uint64_t in, uint64_t out)
+{
+    return in > 128 && m * in * out >= 8000000;
+}
+
+/* A product in parts of neighbouring panels. */
+struct parts {
+    const struct blas *b;
+    const struct linear *w;
+    const float *x;
+    float *y;
+    uint32_t m, panels, n;
+    bool add;
+};
+
+static void one_part(void *arg, uint32_t i)
+{
+    const struct parts *p = arg;
+    uint32_t from = (uint32_t)((uint64_t)p->panels * i / p->n), to = (uint32_t)((uint64_t)p->panels * (i + 1) / p->n);
+    p->b->kernels->matmul(&p->w->packed, p->w->bias, p->x, p->w->in, p->m, p->y, p->w->out, from, to, p->add);
+}
+
+static void linear_kernel(const struct blas *b, const struct linear *w, const float *x, uint32_t m, float *y, bool add)
+{
+    struct parts p = {b, w, x, y, m, panel_count(w->out), 1, add};
+    if (b->pool != NULL && blas_worth_dividing(m, w->in, w->out))
+        p.n = b->threads; /* equal parts: a thread that is late costs, many small parts cost more */
+    parallel_run(b->pool, p.n, one_part, &p);
+}
+
+void blas_linear(const struct blas *b, const struct linear *w, const float *x, uint32_t m, float *y, bool add)
 {
     if (m == 0)
         return;
-    if (engine == BLAS_KERNEL)
-        kernels->matmul(&w->packed, w->bias, x, w->in, m, y, w->out, 0, panel_count(w->out), add);
-    else
-        linear_openblas(w, x, m, engine == BLAS_TILE ? BLAS_TILE_ROWS : m, y, add);
-}
-
-void blas_set_threads(unsigned n)
-{
-    openblas_set_num_threads(n > 0 ? (int)n : 1);
+    if (b->engine == BLAS_KERNEL) {
+        linear_kernel(b, w, x, m, y, add);
+        return;
+    }
+    bool divide = b->engine == BLAS_SGEMM && b->threads > 1 && blas_worth_dividing(m, w->in, w->out);
+    openblas_set_num_threads(divide ? (int)b->threads : 1);
+    linear_openblas(w, x, m, b->engine == BLAS_TILE ? BLAS_TILE_ROWS : m, y, add);
 }
 
 const char *blas_description(void)

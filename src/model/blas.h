@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "model/kernel.h"
+#include "model/parallel.h"
 
 enum blas_engine { BLAS_SGEMM, BLAS_TILE, BLAS_KERNEL };
 
@@ -34,13 +35,21 @@ struct linear {
     struct packed packed; /* .at is NULL until prepared */
 };
 
-/* y (m, out) = x (m, in) W^T + bias, rows one after another; with `add`, y += . For BLAS_TILE m is a
- * multiple of 16. `kernels` is used by BLAS_KERNEL only. */
-void blas_linear(enum blas_engine engine, const struct kernels *kernels, const struct linear *w, const float *x,
-                 uint32_t m, float *y, bool add);
+/* What multiplies. Threads are used where a product is large enough to gain by them: a sleeping thread
+ * takes as long to wake as 10 million multiply-adds. BLAS_TILE always runs on one. */
+struct blas {
+    enum blas_engine engine;
+    const struct kernels *kernels; /* BLAS_KERNEL */
+    struct parallel *pool;         /* BLAS_KERNEL; NULL: one thread */
+    unsigned threads;
+};
 
-/* How many threads OpenBLAS may use from here on, in the whole process. */
-void blas_set_threads(unsigned n);
+/* y (m, out) = x (m, in) W^T + bias, rows one after another; with `add`, y += . For BLAS_TILE m is a
+ * multiple of 16. */
+void blas_linear(const struct blas *b, const struct linear *w, const float *x, uint32_t m, float *y, bool add);
+
+/* Is a product of m x in x out worth dividing? */
+bool blas_worth_dividing(uint64_t m, uint64_t in, uint64_t out);
 
 /* "OpenBLAS 0.3.21 … SkylakeX", for `doctor`; valid for the life of the program. */
 const char *blas_description(void);

@@ -24,9 +24,8 @@ struct forward {
     const struct weights *weights;
     struct kvrows *rows;
     enum forward_mode mode;
-    enum blas_engine engine;
-    const struct kernels *kernels;
-    unsigned threads;
+    struct blas blas;
+    struct parallel *pool;
     bool cast_rope;
     uint32_t width, kv_width, qkv_width; /* heads x head_dim, kv_heads x head_dim, their sum q + k + v */
 
@@ -65,8 +64,8 @@ static void forward_plan(struct forward *f, enum forward_mode mode, const struct
 {
     const struct model_config *c = &f->model->config;
     f->mode = mode;
-    f->engine = engine != NULL ? engine->blas : mode == FORWARD_EXACT ? BLAS_KERNEL : BLAS_SGEMM;
-    f->kernels = engine != NULL && engine->kernels != NULL ? engine->kernels : kernels_best();
+    f->blas.engine = engine != NULL ? engine->blas : mode == FORWARD_EXACT ? BLAS_KERNEL : BLAS_SGEMM;
+    f->blas.kernels = engine != NULL && engine->kernels != NULL ? engine->kernels : kernels_best();
     f->cast_rope = engine != NULL && engine->cast_rope;
     f->width = c->heads * c->head_dim;
     f->kv_width = c->kv_heads * c->head_dim;
@@ -84,11 +83,14 @@ struct forward *forward_new_with(const struct model *m, struct kvrows *rows, enu
     f->model = m;
     f->weights = &m->weights;
     f->rows = rows;
-    f->threads = threads > 1 ? threads : 1;
+    f->blas.threads = threads > 1 ? threads : 1;
     forward_plan(f, mode, engine);
+    if (threads > 1 && m->config.dim > 128)
+        f->pool = f->blas.pool = parallel_new(threads, e);
     /* The lock inside makes this safe although the model is const to its users. */
-    if (weights_prepare((struct weights *)(uintptr_t)f->weights, f->engine, e) != 0) {
-        xfree(f);
+    if ((threads > 1 && m->config.dim > 128 && f->pool == NULL) ||
+        weights_prepare((struct weights *)(uintptr_t)f->weights, f->blas.engine, e) != 0) {
+        forward_free(f);
         return NULL;
     }
     return f;
@@ -107,6 +109,7 @@ void forward_free(struct forward *f)
     xfree(f->x);
     xfree(f->cos_sin);
     xfree(f->seen);
+    parallel_free(f->pool);
     xfree(f->span);
     xfree(f->row);
     xfree(f);
@@ -237,22 +240,22 @@ static void norm(const struct forward *f, const float *x, const float *w, const 
     const struct model_config *c = &f->model->config;
     for (uint32_t i = 0; i < rows; i++, x += c->dim, y += c->dim) {
         if (c->layer_norm)
-            f->kernels->layer_norm(x, w, b, c->dim, c->norm_eps, y);
+            f->blas.kernels->layer_norm(x, w, b, c->dim, c->norm_eps, y);
         else
-            f->kernels->rms_norm(x, w, c->dim, c->norm_eps, y);
+            f->blas.kernels->rms_norm(x, w, c->dim, c->norm_eps, y);
     }
 }
 
 static void linear(const struct forward *f, const struct linear *w, const float *x, uint32_t rows, float *y, bool add)
 {
-    blas_linear(f->engine, f->kernels, w, x, rows, y, add);
+    blas_linear(&f->blas, w, x, rows, y, add);
 }
 
 static void norm_heads(const struct forward *f, const float *w, float *x, uint32_t heads)
 {
     const struct model_config *c = &f->model->config;
     for (uint32_t h = 0; h < heads; h++, x += c->head_dim)
-        f->kernels->rms_norm(x, w, c->head_dim, c->norm_eps, x);
+        f->blas.kernels->rms_norm(x, w, c->head_dim, c->norm_eps, x);
 }
 
 /* Turn one token's q and k to its position and put k and v into its row. */
@@ -266,36 +269,52 @@ static void place_token(const struct forward *f, const struct layer *layer, uint
         norm_heads(f, layer->vector[K_NORM], k, c->kv_heads);
     }
     if (c->rope != ROPE_NONE)
-        f->kernels->rope(qkv, f->cos_sin + (size_t)position * c->head_dim, c->heads + c->kv_heads, c->head_dim);
+        f->blas.kernels->rope(qkv, f->cos_sin + (size_t)position * c->head_dim, c->heads + c->kv_heads, c->head_dim);
     memcpy(kvrows_edit_k(f->rows, row, l), k, f->kv_width * sizeof *k);
     memcpy(kvrows_edit_v(f->rows, row, l), v, f->kv_width * sizeof *v);
+}
+
+/* Attention of a span in one layer, KV head by KV head: the heads are divided among the threads. */
+struct heads {
+    const struct pass *pass;
+    uint32_t job, layer;
+};
+
+static void attend_head(void *arg, uint32_t h)
+{
+    const struct heads *work = arg;
+    const struct forward *f = work->pass->f;
+    const struct model_config *c = &f->model->config;
+    const struct span *s = &f->span[work->job];
+    uint32_t group = c->heads / c->kv_heads, row = span_row(s, 0);
+    size_t q_at = (size_t)h * group * c->head_dim;
+    struct attend a = {
+        .row = s->row,
+        .k_at = (size_t)work->layer * 2 * f->kv_width + (size_t)h * c->head_dim,
+        .v_at = ((size_t)work->layer * 2 + 1) * f->kv_width + (size_t)h * c->head_dim,
+        .head_dim = c->head_dim,
+        .group = group,
+        .tokens = s->n,
+        .first = span_position(work->pass, work->job, 0),
+        .q = f->qkv + (size_t)row * f->qkv_width + q_at,
+        .out = f->heads + (size_t)row * f->width + q_at,
+        .q_stride = f->qkv_width,
+        .out_stride = f->width,
+        .scale = 1.0f / sqrtf((float)c->head_dim),
+        .state = f->state + (size_t)h * f->row_cap * group * 2,
+    };
+    f->blas.kernels->attend(&a);
 }
 
 static void attend_span(const struct pass *p, uint32_t j, uint32_t l)
 {
     const struct forward *f = p->f;
-    const struct model_config *c = &f->model->config;
     const struct span *s = &f->span[j];
-    uint32_t group = c->heads / c->kv_heads, row = span_row(s, 0);
-    for (uint32_t h = 0; h < c->kv_heads && s->n > 0; h++) {
-        size_t q_at = (size_t)h * group * c->head_dim;
-        struct attend a = {
-            .row = s->row,
-            .k_at = (size_t)l * 2 * f->kv_width + (size_t)h * c->head_dim,
-            .v_at = ((size_t)l * 2 + 1) * f->kv_width + (size_t)h * c->head_dim,
-            .head_dim = c->head_dim,
-            .group = group,
-            .tokens = s->n,
-            .first = span_position(p, j, 0),
-            .q = f->qkv + (size_t)row * f->qkv_width + q_at,
-            .out = f->heads + (size_t)row * f->width + q_at,
-            .q_stride = f->qkv_width,
-            .out_stride = f->width,
-            .scale = 1.0f / sqrtf((float)c->head_dim),
-            .state = f->state,
-        };
-        f->kernels->attend(&a);
-    }
+    struct heads work = {p, j, l};
+    if (s->n == 0)
+        return;
+    bool divide = blas_worth_dividing(s->n, f->width, span_position(p, j, s->n));
+    parallel_run(divide ? f->pool : NULL, f->model->config.kv_heads, attend_head, &work);
 }
 
 static void attention(const struct pass *p, const struct layer *layer, uint32_t l)
@@ -303,7 +322,7 @@ static void attention(const struct pass *p, const struct layer *layer, uint32_t 
     struct forward *f = p->f;
     norm(f, f->x, layer->vector[ATTN_NORM], layer->vector[ATTN_NORM_BIAS], p->rows, f->normed);
     linear(f, &layer->matrix[MATRIX_QKV], f->normed, p->rows, f->qkv, false);
-    if (f->engine == BLAS_TILE)
+    if (f->blas.engine == BLAS_TILE)
         memset(f->heads, 0, (size_t)p->rows * f->width * sizeof *f->heads);
     for (uint32_t j = 0; j < p->n_jobs; j++)
         for (uint32_t i = 0; i < f->span[j].n; i++)
@@ -323,9 +342,9 @@ static void mlp(const struct pass *p, const struct layer *layer)
     for (uint32_t i = 0; i < p->rows; i++) {
         float *act = f->act + (size_t)i * hidden;
         if (f->model->config.gelu)
-            f->kernels->gelu(f->up + (size_t)i * hidden, hidden, act);
+            f->blas.kernels->gelu(f->up + (size_t)i * hidden, hidden, act);
         else
-            f->kernels->swiglu(f->up + (size_t)i * 2 * hidden, f->up + ((size_t)i * 2 + 1) * hidden, hidden, act);
+            f->blas.kernels->swiglu(f->up + (size_t)i * 2 * hidden, f->up + ((size_t)i * 2 + 1) * hidden, hidden, act);
     }
     linear(f, &layer->matrix[MATRIX_DOWN], f->act, p->rows, f->x, true);
 }
@@ -336,7 +355,7 @@ static void mlp(const struct pass *p, const struct layer *layer)
 static void head_rows(const struct forward *f, uint32_t row, uint32_t slot, uint32_t n, float *out)
 {
     const struct model_config *c = &f->model->config;
-    if (f->engine != BLAS_TILE) {
+    if (f->blas.engine != BLAS_TILE) {
         linear(f, &f->weights->head, f->normed + (size_t)row * c->dim, n, out, false);
         return;
     }
@@ -369,7 +388,7 @@ static void last_rows(const struct pass *p)
         if (p->job[j].want != LOGITS_LAST || s->n == 0 || s->first + s->n < p->job[j].n)
             continue;
         uint32_t row = span_row(s, s->n - 1), slot = span_position(p, j, s->n - 1) % BLAS_TILE_ROWS;
-        if (f->engine == BLAS_TILE) {
+        if (f->blas.engine == BLAS_TILE) {
             head_rows(f, row, slot, 1, p->job[j].logits);
             continue;
         }
@@ -496,8 +515,8 @@ static void plan_pass(struct pass *p)
         uint32_t left = p->job[j].n - s->first;
         s->n = left < share ? left : share;
         s->base = p->rows;
-        s->pad = f->engine == BLAS_TILE ? span_position(p, j, 0) % BLAS_TILE_ROWS : 0;
-        s->span = f->engine == BLAS_TILE && s->n > 0 ? (uint32_t)round16(s->pad + s->n) : s->n;
+        s->pad = f->blas.engine == BLAS_TILE ? span_position(p, j, 0) % BLAS_TILE_ROWS : 0;
+        s->span = f->blas.engine == BLAS_TILE && s->n > 0 ? (uint32_t)round16(s->pad + s->n) : s->n;
         p->rows += s->span;
         p->tokens += s->n;
     }
@@ -570,8 +589,6 @@ static enum forward_status run_passes(struct forward *f, struct forward_job *job
     }
     if (rope_room(f, end, e) != 0)
         return FORWARD_ERROR;
-    if (f->engine != BLAS_KERNEL)
-        blas_set_threads(f->mode == FORWARD_EXACT ? 1 : f->threads);
     while (p.done < p.all) {
         plan_pass(&p);
         if (forward_room(f, p.rows, e) != 0)

@@ -243,6 +243,44 @@ static void test_broken_cache_is_seen(void **state)
     assert_int_equal(broken, 3 * ARRAY_LEN(shapes));
 }
 
+/* One, two and three threads: the same bits; large enough that the work is divided. */
+static void test_threads_do_not_matter(void **state)
+{
+    (void)state;
+    static const struct random_shape wide = {FAMILY_LLAMA, 2, 160, 480, 8, 4, 20, 320, 400, true, "BF16", NULL, 21};
+    enum { MANY = 320 };
+    struct fixture f;
+    open_fixture(&f, &wide);
+    struct kvrows *rows = kvrows_new(f.c, 2 * MANY, &f.e);
+    uint32_t ids[MANY], row[MANY];
+    float *one = xmalloc(MANY * f.c->vocab * sizeof *one), *more = xmalloc(MANY * f.c->vocab * sizeof *more);
+    unsigned compared = 0;
+    for (uint32_t i = 0; i < MANY; i++)
+        ids[i] = i * 7 % f.c->vocab;
+    assert_true(blas_worth_dividing(MANY, f.c->dim, f.c->dim));
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        struct forward *forward = forward_new(f.m, rows, FORWARD_EXACT, threads, &f.e);
+        for (uint32_t cut = 100; cut < MANY; cut += 73, compared++) {
+            struct forward_job job = {.tokens = ids, .n = cut, .new_rows = row, .want = LOGITS_ALL,
+                                      .logits = threads == 1 && cut == 100 ? one : more};
+            kvrows_clear(rows);
+            assert_int_equal(forward_run(forward, &job, 1, NULL, NULL, &f.e), FORWARD_OK);
+            job = (struct forward_job){.tokens = ids + cut, .n = MANY - cut, .start = cut, .past_rows = row,
+                                       .new_rows = row + cut, .want = LOGITS_ALL,
+                                       .logits = job.logits + (size_t)cut * f.c->vocab};
+            assert_int_equal(forward_run(forward, &job, 1, NULL, NULL, &f.e), FORWARD_OK);
+            if (threads > 1 || cut > 100)
+                assert_memory_equal(one, more, MANY * f.c->vocab * sizeof *one);
+        }
+        forward_free(forward);
+    }
+    assert_int_equal(compared, 12);
+    xfree(one);
+    xfree(more);
+    kvrows_free(rows);
+    close_fixture(&f);
+}
+
 struct watcher {
     uint32_t calls, stop_at, attention, residual;
     double sum;
@@ -383,7 +421,7 @@ int main(void)
         cmocka_unit_test(test_versions_agree),       cmocka_unit_test(test_batch_is_bit_equal),
         cmocka_unit_test(test_broken_cache_is_seen), cmocka_unit_test(test_progress_cancel_and_probe),
         cmocka_unit_test(test_limits),               cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_flops),                cmocka_unit_test(test_threads_do_not_matter),
     };
     return cmocka_run_group_tests_name("forward", tests, NULL, NULL);
 }
