@@ -1,5 +1,6 @@
 #include "tape/recording_check.h"
 
+#include "base/xalloc.h"
 #include "tape/check.h"
 #include "tape/tape_io.h"
 
@@ -12,6 +13,9 @@ struct bounds {
     const struct tape *t;
     struct scene sc;
     const struct world *w;
+    uint32_t *near;             /* (nears) nodes that a step touches, and their neighbours before it */
+    size_t nears, near_cap;
+    bool no_memory;
     const char *wrong;          /* what is out of bounds; NULL: nothing yet */
     uint32_t at;                /* where */
 };
@@ -26,7 +30,7 @@ static void must(struct bounds *b, bool holds, const char *what, uint32_t at)
 
 static bool is_page(const struct bounds *b, uint32_t page)
 {
-    return page == FREE_END || page <= b->w->head.pool / b->w->head.page_size;
+    return page == FREE_END || page <= b->t->cfg.pool / b->t->cfg.page_size;
 }
 
 static bool is_slot(const struct bounds *b, uint32_t slot)
@@ -143,6 +147,76 @@ static void check_words(void *ctx, uint32_t word, uint32_t count)
     check_entries(b, word, end, w->closed, WORLD_CLOSED, 1, check_closed);
 }
 
+/* ---- links: also between settled steps nobody may run in circles ------------------------------------------
+ *
+ * Siblings name each other both ways and the first has no prev: then no walk along `next` can come back to
+ * where it was. Whose parent changed reaches the root: then no walk along `parent` can. Both held before the
+ * step (by induction), so only what it touched has to be looked at, and who was a neighbour of that before. */
+
+static void add_near(struct bounds *b, uint32_t node)
+{
+    if (node == 0)
+        return;
+    void *grown = b->near;
+    if (!xgrow(&grown, &b->near_cap, b->nears + 1, sizeof *b->near))
+        b->no_memory = true;
+    else
+        ((uint32_t *)grown)[b->nears++] = node;
+    b->near = grown;
+}
+
+static void add_neighbours(struct bounds *b, uint32_t i)
+{
+    const struct node *n = &b->w->node[i];
+    add_near(b, i);
+    if (!node_live(b->w, i))
+        return;
+    add_near(b, n->parent);
+    add_near(b, n->prev);
+    add_near(b, n->next);
+    add_near(b, n->first_child);
+    add_near(b, n->last_child);
+}
+
+/* Called before the step is applied. */
+static void note_touched(void *ctx, uint32_t word, uint32_t count)
+{
+    struct bounds *b = ctx;
+    check_entries(b, word, word + count, b->w->node, WORLD_NODES, sizeof(struct node) / 4, add_neighbours);
+}
+
+static bool links_fit(const struct bounds *b, uint32_t i)
+{
+    const struct node *all = b->w->node, *n = &all[i];
+    if (!node_live(b->w, i))
+        return true;
+    if (n->first_child != 0 && (all[n->first_child].parent != i || all[n->first_child].prev != 0))
+        return false;
+    if (i == ROOT)
+        return n->parent == 0 && n->next == 0;
+    if (n->next != 0 && (all[n->next].prev != i || all[n->next].parent != n->parent))
+        return false;
+    return n->prev != 0 ? all[n->prev].next == i && all[n->prev].parent == n->parent : all[n->parent].first_child == i;
+}
+
+static bool reaches_root(const struct bounds *b, uint32_t i)
+{
+    uint32_t steps = 0;
+    for (; i != ROOT && steps <= b->w->head.node_top; steps++)
+        if ((i = b->w->node[i].parent) == 0)
+            return false;
+    return i == ROOT;
+}
+
+static void check_links(struct bounds *b)
+{
+    for (size_t k = 0; k < b->nears && b->wrong == NULL; k++) {
+        uint32_t i = b->near[k];
+        must(b, i < WORLD_NODES && links_fit(b, i), "the links of node", i);
+        must(b, b->wrong != NULL || !node_live(b->w, i) || reaches_root(b, i), "the way up from node", i);
+    }
+}
+
 static void check_args(struct bounds *b, const struct step *step)
 {
     for (int i = 0; i < step->nargs; i++) {
@@ -163,10 +237,16 @@ static int check_branch(struct bounds *b, struct cursor *c, int branch, int64_t 
     tape_parent(t, branch, &base);
     for (uint32_t n = base + 1; n <= end; n++) {
         struct step step;
+        cursor_seek(c, branch, n - 1);
+        b->nears = 0;
+        tape_changes(t, branch, n, note_touched, b);
         cursor_seek(c, branch, n);
         tape_step(t, branch, n, &step);
         check_args(b, &step);
         tape_changes(t, branch, n, check_words, b);
+        check_links(b);
+        if (b->no_memory)
+            return err_memory(e, b->near_cap * 4, "checking a recording");
         if (b->wrong != NULL)
             return err_set(e, "step %u of branch %d leads outside: %s %u", n, branch, b->wrong, b->at);
         if (!step.settled || (*budget < 0 && n != end))
@@ -192,5 +272,6 @@ int recording_check(const struct tape *t, struct err *e)
     for (int i = 0; rc == 0 && i < tape_branches(t); i++)
         rc = check_branch(&b, &c, i, &budget, e);
     cursor_done(&c);
+    xfree(b.near);
     return rc;
 }
