@@ -253,10 +253,14 @@ static void draw_key(const struct moment *m, struct surface *s, struct rect r, u
     surface_printf(s, r, r.x, r.y + r.h - 1, ROLE_TEXT, ". %u not found so far", units - found);
 }
 
+/* Room that nobody needs now tells how to read the rest. */
 static void draw_nobody(struct surface *s, struct rect r)
 {
     struct text t = {0};
-    text_puts(&t, ROLE_QUIET, "This step is about no request.");
+    text_puts(&t, ROLE_TEXT, "This step is about no request.\n\n");
+    text_puts(&t, ROLE_LABEL, "Tree: what is cached, a row for each node. Slots: where its KV is kept, a cell for each "
+                              "token, with the letter of its node.\n");
+    text_puts(&t, ROLE_LABEL, "* changed by this step\n> shared with this request");
     text_wrap(&t, r.w);
     text_draw(&t, s, r, 0);
     text_done(&t);
