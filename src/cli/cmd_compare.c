@@ -164,13 +164,14 @@ static void cancel(void *ctx)
 }
 
 static enum run_result run_cancellable(struct compare *c, const struct source *s, enum compare_damage damage,
-                                       struct err *e)
+                                       int *code, struct err *e)
 {
     struct interrupt interrupt;
     if (interrupt_begin(&interrupt, cancel, c, e) != 0)
         return RUN_FAILED;
     enum run_result rc = compare_run(c, s->script, &s->config, damage, e);
     interrupt_end(&interrupt);
+    *code = interrupt_code(&interrupt);
     return rc;
 }
 
@@ -180,7 +181,8 @@ static int compare_source(struct cli *cli, const struct source *s, enum compare_
     struct buf b = {0};
     double tolerance = s->settings.fast ? FAST_TOLERANCE : 0.0;
     bool equal = true;
-    enum run_result rc = run_cancellable(&c, s, damage, e);
+    int code = 0;
+    enum run_result rc = run_cancellable(&c, s, damage, &code, e);
     if (rc == RUN_CANCELLED)
         fputs("radixscope: interrupted; nothing was compared to its end\n", stderr);
     for (uint32_t i = 0; i < c.count; i++)
@@ -197,7 +199,7 @@ static int compare_source(struct cli *cli, const struct source *s, enum compare_
     compare_done(&c);
     if (cli_print(&b, e) != 0 || rc == RUN_FAILED)
         return -1;
-    return rc == RUN_CANCELLED ? 130 : equal && !refused ? 0 : 1;
+    return rc == RUN_CANCELLED ? code : equal && !refused ? 0 : 1;
 }
 
 int cmd_compare(struct cli *c, struct err *e)

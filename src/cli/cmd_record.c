@@ -53,7 +53,7 @@ static int record(const struct cli *c, struct source *s, struct err *e)
     output_name(c, s, &path);
     if (rc == RUN_CANCELLED) {
         fputs("radixscope: interrupted; nothing was written\n", stderr);
-        rc = 130;
+        rc = interrupt_code(&interrupt);
     } else if (rc == 0)
         rc = path.failed ? err_memory(e, 64, "a file name") : save(r, s, buf_text(&path), e);
     buf_free(&path);

@@ -116,7 +116,7 @@ static int run_all(struct run *run, const struct source *s, struct err *e)
     if (rc == RUN_CANCELLED) {
         fflush(stdout);
         fputs("radixscope: interrupted: the request that ran was given up, the ones above are complete\n", stderr);
-        return 130;
+        return interrupt_code(&interrupt);
     }
     return rc != RUN_DONE ? -1 : runner_refused(run->runner) > 0 ? 1 : 0;
 }

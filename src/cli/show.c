@@ -94,10 +94,10 @@ static int print_run(struct printing *p, const struct source *s, struct err *e)
         *e = p->err;
         return -1;
     }
-    if (rc == RUN_CANCELLED && interrupt_hit(&interrupt)) {
+    if (rc == RUN_CANCELLED) {
         fflush(stdout);
         fputs("radixscope: interrupted; what was printed is complete up to its last line\n", stderr);
-        return 130;
+        return interrupt_code(&interrupt);
     }
     return rc == RUN_DONE ? 0 : -1;
 }

@@ -1,0 +1,201 @@
+#!/bin/sh
+# The real binary: what it prints, what it answers to wrong input, its exit codes.
+BUILD=${BUILD:-build}
+RX=$BUILD/radixscope
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/radixscope-cli.XXXXXX") || exit 1
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+
+ok() { echo "ok - $1"; }
+not_ok() { echo "not ok - $1"; failed=1; shift; [ $# -gt 0 ] && printf '    %s\n' "$@"; return 0; }
+
+# run COMMAND…: its output in $out, its errors in $err, its exit code in $rc
+run() {
+    "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+    rc=$?
+    out=$(cat "$tmp/out") err=$(cat "$tmp/err")
+}
+
+# says NAME RC ERRORS COMMAND…: exit code and the whole of stderr ($ stands for the temporary folder)
+says() {
+    name=$1 want_rc=$2 want=$3
+    shift 3
+    run "$@"
+    got=$(printf '%s' "$err" | sed "s|$tmp|\$|g")
+    if [ "$rc" = "$want_rc" ] && [ "$got" = "$want" ]; then ok "$name"; else
+        not_ok "$name" "wanted $want_rc: $want" "got    $rc: $got"
+    fi
+}
+
+# has NAME RC TEXT COMMAND…: exit code, and stdout or stderr holds TEXT
+has() {
+    name=$1 want_rc=$2 want=$3
+    shift 3
+    run "$@"
+    case $out$err in
+    *"$want"*) [ "$rc" = "$want_rc" ] && { ok "$name"; return; } ;;
+    esac
+    not_ok "$name" "wanted $want_rc: $want" "got    $rc: $out$err"
+}
+
+# ---- wrong command lines: exit code 2, what was meant
+says 'unknown command' 2 "radixscope: 'comapre' is no command
+  did you mean compare?" $RX comapre
+says 'nonsense command' 2 "radixscope: 'xyzzy' is no command
+  radixscope --help lists the commands" $RX xyzzy
+says 'a file as command' 2 "radixscope: 'a.rxs' is no command
+  to open a file: radixscope play a.rxs" $RX a.rxs
+says 'unknown option' 2 "radixscope: unknown option --jsno
+  did you mean --json?" $RX compare --jsno
+says 'unknown letter' 2 "radixscope: unknown option -z
+  radixscope --help lists the options; behind -- everything is an operand" $RX run -z hi
+says 'option of another command' 2 "radixscope: doctor has no option --pool
+  radixscope help doctor lists its options" $RX doctor --pool 3
+says 'value missing' 2 "radixscope: --max needs a value: --max COUNT" $RX run hi -n
+says 'value wrong' 2 "radixscope: --max must be a whole number from 1 to 2147483647, not '3x'" $RX run hi -n 3x
+says 'flag with a value' 2 "radixscope: --json takes no value" $RX compare --json=1
+says 'twice' 2 "radixscope: --pool is given twice" $RX run hi --pool 3 --pool 4
+says 'nothing to run' 2 "radixscope: run needs something to run
+  radixscope help run" $RX run
+says 'two scenarios' 2 "radixscope: play takes one script or scenario, not 2 operands" $RX play a b
+says 'bad policy' 2 "radixscope: 'lruu' is no eviction policy
+  use lru, lfu, fifo, mru, filo, priority or slru" $RX run --policy lruu hi
+says 'bad rules' 2 "radixscope: --rules is classic or unified, not 'new'" $RX run --rules new hi
+says 'bad break' 2 "radixscope: --break is row or slot, not 'all'" $RX compare --break all
+
+# ---- the world is not as it should be: exit code 1, one sentence
+says 'missing script' 1 "radixscope: \$/no.rxs cannot be opened: No such file or directory" $RX play "$tmp/no.rxs"
+mkdir "$tmp/dir.rxs"
+says 'folder as script' 1 "radixscope: \$/dir.rxs is not a regular file" $RX play "$tmp/dir.rxs"
+says 'unknown scenario' 1 "radixscope: there is no scenario called two-string
+  did you mean two-strings?" $RX play two-string
+printf 'tokens letters\ninsret abc\n' >"$tmp/word.rxs"
+says 'unknown word' 1 "radixscope: \$/word.rxs:2:1: 'insret' is no command
+  did you mean insert?" $RX run "$tmp/word.rxs"
+printf 'tokens letters\ninsert abc\nexpect nodes=2\n' >"$tmp/expect.rxs"
+says 'failed expectation' 1 "radixscope: \$/expect.rxs:3:14: expected nodes=2, but it is 1" $RX run "$tmp/expect.rxs"
+says 'foreign recording' 1 "radixscope: /etc/passwd is no recording of radixscope" $RX replay /etc/passwd
+says 'missing model' 1 "radixscope: \$/model is no folder: --model wants one with config.json and the weights" \
+    $RX run --model "$tmp/model" hi
+says 'pool and page disagree' 1 "radixscope: a pool of 7 slots is not a whole number of pages of 2" \
+    $RX run --pool 7 --page 2 hi
+if [ "$(id -u)" != 0 ]; then
+    printf 'reset\n' >"$tmp/secret.rxs"
+    chmod 000 "$tmp/secret.rxs"
+    says 'unreadable script' 1 "radixscope: \$/secret.rxs cannot be opened: Permission denied" $RX run "$tmp/secret.rxs"
+fi
+long=$(awk 'BEGIN { for (i = 0; i < 1500; i++) printf "cat " }')
+has 'prompt longer than the context' 1 'refused: request 1 cannot run' $RX run "$long"
+has 'pool too small for the prompt' 1 'the pool is too small' $RX run --pool 4 'What color is grass?'
+
+# ---- damaged weights
+cp -r data/model "$tmp/damaged" 2>/dev/null
+for cut in 0 7 100 4000; do
+    head -c $cut data/model/model.safetensors >"$tmp/damaged/model.safetensors"
+    has "weights cut off after $cut bytes" 1 "$tmp/damaged/model.safetensors" $RX run --model "$tmp/damaged" hi
+done
+size=$(wc -c <data/model/model.safetensors)
+head -c $((size - 1)) data/model/model.safetensors >"$tmp/damaged/model.safetensors"
+has 'weights one byte short' 1 "$tmp/damaged/model.safetensors" $RX run --model "$tmp/damaged" hi
+rm "$tmp/damaged/model.safetensors"
+has 'weights missing' 1 "$tmp/damaged/model.safetensors" $RX run --model "$tmp/damaged" hi
+printf '{' >"$tmp/damaged/config.json"
+has 'config.json damaged' 1 "$tmp/damaged/config.json" $RX run --model "$tmp/damaged" hi
+
+# ---- what it prints
+has 'version' 0 'radixscope 0.' $RX --version
+has 'help' 0 'radixscope play shared-system-prompt' $RX --help
+has 'help of a command' 0 'Exit code 1 on any difference' $RX help compare
+has 'home lists scenarios' 0 'shared-system-prompt' $RX
+has 'doctor' 0 'two requests were answered' $RX doctor
+for command in $($RX --help | sed -n '/^Commands/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
+    case $command in conform | check-model) continue ;; esac
+    has "help $command" 0 "radixscope $command" $RX help "$command"
+done
+
+run $RX run 'What color is grass?' 'What color is grass?'
+case $out in
+*'0 from the cache'*'Grass is green.'*'Grass is green.'*) ok 'run answers' ;;
+*) not_ok 'run answers' "$out" ;;
+esac
+run $RX run -n 2 'What color is grass?'
+case $out in *'2 generated'*) ok '-n limits the answer' ;; *) not_ok '-n limits the answer' "$out" ;; esac
+run $RX run 'What color is grass?' -n2 --json
+case $out in
+'{"requests":['*'"prompt_tokens":'*'"generated_tokens":2,"outcome":"answered"'*'}'*) ok 'run --json' ;;
+*) not_ok 'run --json' "$out" ;;
+esac
+has 'prompts behind --' 0 'request 1: "--json"' $RX run -n 2 -- --json
+
+# ---- play without a terminal: the run to its end, one event a line
+run $RX play shared-system-prompt
+lines=$(grep -cE '^[0-9]+ [A-Z_]+ ' "$tmp/out")
+if [ "$rc" = 0 ] && [ "$lines" -gt 150 ] && [ -z "$err" ]; then ok "play prints $lines steps"; else
+    not_ok 'play prints its steps' "rc $rc, $lines lines" "$err"
+fi
+numbered=$(grep -cE '^[0-9]+ ' "$tmp/out")
+if [ "$(grep -E '^[0-9]+ ' "$tmp/out" | cut -d' ' -f1 | sort -n -u | tail -n 1)" = "$numbered" ]; then
+    ok 'every step has its number'
+else not_ok 'every step has its number'; fi
+grep -q 'SPLIT_NODE node=1 upper=3 at=29' "$tmp/out" && ok 'the split after 29 tokens' || not_ok 'the split after 29 tokens'
+cp "$tmp/out" "$tmp/played"
+TERM=dumb run $RX play shared-system-prompt
+cmp -s "$tmp/out" "$tmp/played" && ok 'TERM=dumb prints the same' || not_ok 'TERM=dumb prints the same'
+run $RX record data/scenarios/shared-system-prompt.rxs -o "$tmp/a.rxt"
+[ "$rc" = 0 ] && ok 'record' || not_ok 'record' "$err"
+RADIXSCOPE_DATA=/ run $RX replay "$tmp/a.rxt"
+cmp -s "$tmp/out" "$tmp/played" && ok 'a recording replays the same lines without model' ||
+    not_ok 'a recording replays the same lines without model' "$err"
+run $RX record data/scenarios/shared-system-prompt.rxs -o "$tmp/b.rxt"
+cmp -s "$tmp/a.rxt" "$tmp/b.rxt" && ok 'recording twice gives the same bytes' || not_ok 'recording twice gives the same bytes'
+head -c 300 "$tmp/a.rxt" >"$tmp/cut.rxt"
+has 'a recording cut off' 1 'is cut off: its body should have' $RX replay "$tmp/cut.rxt"
+for scenario in data/scenarios/*.rxs; do
+    run $RX play "$scenario"
+    [ "$rc" = 0 ] && ok "play $(basename "$scenario" .rxs)" || not_ok "play $scenario" "$err"
+done
+
+# ---- compare
+run $RX compare --json
+numbers=$(printf '%s' "$out" | grep -oE '"prompt_tokens":[0-9]+,"cached_tokens":[0-9]+,"generated_tokens":[0-9]+,"tokens_equal":[a-z]+,"max_abs_logit_diff":[^,]*' |
+    sed 's/"generated_tokens":[0-9]*,//; s/"[a-z_]*"://g' | tr '\n' ' ')
+if [ "$rc" = 0 ] && [ "$numbers" = '36,0,true,0.0 36,29,true,0.0 36,29,true,0.0 ' ]; then ok 'compare: 36/0, 36/29, 36/29, no difference'; else
+    not_ok 'compare: 36/0, 36/29, 36/29, no difference' "rc $rc: $numbers"
+fi
+for damage in row slot; do
+    run $RX compare --json --break=$damage
+    case $rc$out in
+    1*'"equal":false'*) ok "compare catches a broken $damage" ;;
+    *) not_ok "compare catches a broken $damage" "rc $rc: $out" ;;
+    esac
+done
+has 'compare for people' 0 'exact mode allows none' $RX compare
+has 'compare of prompts' 0 'Equal: largest difference of a logit 0 over' $RX compare 'What color is grass?' 'What color is snow?'
+has 'compare in fast mode' 0 'fast mode allows' $RX compare --fast
+has 'compare without a model' 1 'there is nothing to compare' $RX compare data/scenarios/two-strings.rxs
+
+# ---- pipes, full disks, ^C
+sh -c "$RX play shared-system-prompt; echo \$? >'$tmp/rc'" 2>"$tmp/err" | head -n 1 >/dev/null
+if [ ! -s "$tmp/err" ] && [ "$(cat "$tmp/rc")" = 0 ]; then ok 'a reader that goes away'; else
+    not_ok 'a reader that goes away' "$(cat "$tmp/rc" "$tmp/err")"
+fi
+if [ -w /dev/full ]; then
+    $RX play shared-system-prompt >/dev/full 2>"$tmp/err" </dev/null
+    rc=$?
+    if [ $rc = 1 ] && grep -q 'standard output cannot be written: No space left' "$tmp/err"; then ok 'a full disk'; else
+        not_ok 'a full disk' "rc $rc: $(cat "$tmp/err")"
+    fi
+fi
+awk 'BEGIN { print "pool 100000"; for (i = 0; i < 3000; i++) printf "request \"Tell me about %d\" max=900\n", i }' >"$tmp/long.rxs"
+# ^C itself is ignored by what a shell starts in the background; SIGTERM goes the same way
+$RX run "$tmp/long.rxs" >"$tmp/out" 2>"$tmp/err" </dev/null &
+pid=$!
+sleep 0.5
+kill -TERM $pid
+wait $pid
+rc=$?
+if [ $rc = 143 ] && grep -q 'interrupted: the request that ran was given up' "$tmp/err"; then ok 'a run that is told to end'; else
+    not_ok 'a run that is told to end' "rc $rc: $(cat "$tmp/err")"
+fi
+
+exit $failed
