@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/xalloc.h"
 #include "ui/app_parts.h"
 #include "ui/lists.h"
 #include "ui/screen.h"
@@ -65,25 +66,49 @@ void app_done(struct app *a)
     moment_done(&a->m);
     marks_done(&a->marks);
     list_done(&a->list);
+    for (int i = 0; i < a->pasts; i++)
+        xfree(a->past[i]);
 }
 
 /* ---- what comes by itself ------------------------------------------------------------------------------------ */
 
+/* What was typed runs on the branch that is written now: a new one, if it began before the end of another. */
+static void follow(struct app *a)
+{
+    int branch = tape_branch(a->m.tape);
+    if (a->following && branch != a->m.branch)
+        app_switch(a, branch, a->m.at);
+}
+
+static void stop_waiting(struct app *a)
+{
+    a->v.waiting = false;
+    a->v.message[0] = '\0';
+    if (a->progress.failed)
+        snprintf(a->v.message, sizeof a->v.message, "%s", a->progress.line);
+}
+
+void app_look(struct app *a)
+{
+    follow(a);
+    a->m.length = tape_length(a->m.tape, a->m.branch);
+    if (a->v.waiting && a->m.length > a->m.at) {
+        stop_waiting(a);
+        app_goto(a, a->m.at + 1);
+    }
+    app_idle(a);
+}
+
 void app_wake(struct app *a)
 {
-    uint32_t length = tape_length(a->m.tape, a->m.branch);
-    bool more = length > a->m.at;
     app_progress(a);
-    if (a->v.waiting && more) {
-        a->v.waiting = false;
-        a->v.message[0] = '\0';
-        app_goto(a, a->m.at + 1);
-    } else if (a->v.waiting && !a->progress.working) {
-        a->v.waiting = false;
+    app_look(a);
+    a->following = a->following && a->progress.working;
+    if (!a->v.waiting || a->progress.working)
+        return;
+    stop_waiting(a);
+    if (!a->progress.failed)
         app_at_end(a);
-    }
-    a->m.length = length;
-    app_idle(a);
 }
 
 void app_tick(struct app *a)

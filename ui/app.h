@@ -33,7 +33,7 @@ int app_run(const struct ui_feed *feed, const struct ui_options *options, struct
 
 /* ---- the parts, for tests: no terminal is touched below ------------------------------------------- */
 
-enum { BACK_STEPS = 32 };
+enum { BACK_STEPS = 32, PAST_COMMANDS = 32 };
 
 struct app {
     const struct ui_feed *feed;
@@ -50,6 +50,9 @@ struct app {
         uint32_t at, length;
     } list_key;
     char find[64];        /* what was looked for last */
+    bool following;       /* a command was sent: go to where it writes */
+    char *past[PAST_COMMANDS]; /* commands typed before, newest last; owned */
+    int pasts, past_at;   /* past_at: the one in the text field; pasts: none */
     uint32_t back[BACK_STEPS]; /* where jumps came from, newest last */
     int backs;
     bool quit;
@@ -61,9 +64,11 @@ void app_done(struct app *a);
 
 void app_key(struct app *a, int key);      /* one key (key.h) */
 void app_wake(struct app *a);              /* the feed has something new */
+void app_look(struct app *a);              /* while it works: are there more steps? */
 void app_tick(struct app *a);              /* playing: the time for the next step has come */
 bool app_idle(struct app *a);              /* read on for the timeline; false while there is more to read */
 void app_draw(struct app *a, struct surface *s);
 void app_goto(struct app *a, uint32_t at); /* clipped to the steps there are */
+void app_switch(struct app *a, int branch, uint32_t at);
 
 #endif

@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "ui/app_parts.h"
 #include "ui/command.h"
 
@@ -99,36 +98,6 @@ static bool move_in_list(struct app *a, enum command c)
     return true;
 }
 
-/* ---- typing ----------------------------------------------------------------------------------------------------- */
-
-static void start_typing(struct app *a)
-{
-    a->v.typing = true;
-    a->v.playing = false;
-    a->v.typed[0] = '\0';
-}
-
-static void type_key(struct app *a, int key)
-{
-    size_t n = strlen(a->v.typed);
-    if (key == K_ESC) {
-        a->v.typing = false;
-        a->v.typed[0] = '\0';
-    } else if (key == K_ENTER || key == '\n') {
-        a->v.typing = false;
-        if (n > 0)
-            snprintf(a->find, sizeof a->find, "%s", a->v.typed);
-        a->v.typed[0] = '\0';
-        app_find(a, 1);
-    } else if (key == K_BACKSPACE || key == K_DELETE || key == 8) {
-        while (n > 0 && ((unsigned char)a->v.typed[--n] & 0xc0) == 0x80)
-            ; /* a whole character */
-        a->v.typed[n] = '\0';
-    } else if (key >= ' ' && key < K_LEFT && n + 5 < sizeof a->v.typed) {
-        a->v.typed[n + utf8_encode((uint32_t)key, a->v.typed + n)] = '\0';
-    }
-}
-
 /* ---- keys ---------------------------------------------------------------------------------------------------- */
 
 static void run_command(struct app *a, enum command c)
@@ -150,7 +119,9 @@ static void run_command(struct app *a, enum command c)
     case CMD_FASTER: app_set_speed(a, 1); break;
     case CMD_SLOWER: app_set_speed(a, -1); break;
     case CMD_GOTO: app_goto_typed(a); break;
-    case CMD_FIND: start_typing(a); break;
+    case CMD_FIND: app_type_begin(a, TYPE_FIND); break;
+    case CMD_COMMAND: app_type_begin(a, TYPE_COMMAND); break;
+    case CMD_BRANCH: app_next_branch(a); break;
     case CMD_FIND_NEXT: app_find(a, 1); break;
     case CMD_FIND_PREV: app_find(a, -1); break;
     case CMD_TOUCH_NEXT: app_find_touch(a, 1); break;
@@ -204,8 +175,8 @@ void app_key(struct app *a, int key)
         return;
     }
     a->v.message[0] = '\0';
-    if (a->v.typing) {
-        type_key(a, key);
+    if (a->v.typing != TYPE_NOTHING) {
+        app_type(a, key);
         return;
     }
     if (type_digit(a, key))

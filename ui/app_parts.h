@@ -3,6 +3,7 @@
  *      app.c        making, drawing, what comes by itself
  *      app_time.c   moving in time, jumping, finding
  *      app_keys.c   what each key does
+ *      app_type.c   the text field: find, commands
  *      app_run.c    the loop with the terminal
  */
 #ifndef RADIXSCOPE_UI_APP_PARTS_H
@@ -24,6 +25,13 @@ void app_jump(struct app *a, uint32_t at);             /* far away: can be retur
 void app_jump_return(struct app *a);
 void app_find(struct app *a, int dir);                 /* the nearest step that says a->find */
 void app_find_touch(struct app *a, int dir);           /* the nearest step that touched what is chosen */
+
+/* Where a command would act: this moment, or the next one that is between operations and requests. */
+uint32_t app_act_point(struct app *a);
+void app_next_branch(struct app *a);
+
+void app_type(struct app *a, int key);                 /* a key while the text field is open */
+void app_type_begin(struct app *a, enum typing what);
 
 const struct list *app_list(struct app *a);            /* of the open view, for this moment */
 

@@ -78,8 +78,10 @@ static int loop_run(struct loop *l, struct err *e)
             return -1;
         bool read_all = app_idle(l->a);
         int why = term_wait(l->term, l->a->feed->wake_fd, loop_patience(l, read_all));
-        if ((why & TERM_WAKE) || l->a->progress.working)
+        if (why & TERM_WAKE)
             app_wake(l->a);
+        else if (l->a->progress.working)
+            app_look(l->a);
         loop_keys(l); /* also when only a signal came: a resize is read like a key */
         loop_tick(l);
         if (why & TERM_LOST)

@@ -22,6 +22,13 @@ void app_goto(struct app *a, uint32_t at)
         a->v.node = moment_focus(&a->m); /* the chosen node does not exist at this moment */
 }
 
+void app_switch(struct app *a, int branch, uint32_t at)
+{
+    a->m.branch = branch;
+    app_goto(a, at);
+    app_idle(a);
+}
+
 /* Go far away: Backspace comes back. */
 void app_jump(struct app *a, uint32_t at)
 {
@@ -193,4 +200,46 @@ void app_find_touch(struct app *a, int dir)
     if (at != 0)
         snprintf(a->v.message, sizeof a->v.message, "This step touched %s. Backspace returns.", buf_text(&b));
     buf_free(&b);
+}
+
+/* ---- acting ------------------------------------------------------------------------------------------------- */
+
+static bool nobody_runs(const struct world *w)
+{
+    for (uint32_t r = 1; r < w->head.request_top; r++)
+        if (request_running(&w->request[r]))
+            return false;
+    return true;
+}
+
+uint32_t app_act_point(struct app *a)
+{
+    uint32_t here = a->m.at, length = tape_length(a->m.tape, a->m.branch), at = here;
+    for (; at < length; at++) {
+        struct step s = {.settled = true};
+        if (at > 0)
+            tape_step(a->m.tape, a->m.branch, at, &s);
+        cursor_seek(&a->cursor, a->m.branch, at);
+        if (s.settled && nobody_runs(a->cursor.w))
+            break;
+    }
+    cursor_seek(&a->cursor, a->m.branch, here);
+    return at;
+}
+
+void app_next_branch(struct app *a)
+{
+    int n = tape_branches(a->m.tape);
+    if (n == 1) {
+        app_say(a, "There is one branch. A command (:) at an earlier step begins another one.");
+        return;
+    }
+    app_switch(a, (a->m.branch + 1) % n, a->m.at);
+    uint32_t fork;
+    int parent = tape_parent(a->m.tape, a->m.branch, &fork);
+    if (parent < 0)
+        snprintf(a->v.message, sizeof a->v.message, "Branch 1 of %d: the first one.", n);
+    else
+        snprintf(a->v.message, sizeof a->v.message, "Branch %d of %d: it left branch %d after step %u.",
+                 a->m.branch + 1, n, parent + 1, fork);
 }

@@ -82,11 +82,34 @@ static void add_candidates(struct list *l, const struct moment *m)
     list_add(l, 0, ROLE_TEXT, " ");
 }
 
+/* What the model took into account when it wrote a token: its best choices. */
+static void add_choices(struct list *l, const struct moment *m)
+{
+    struct observation o;
+    if (m->step.kind != EV_SAMPLE || !tape_observation(m->tape, m->branch, m->at, 0, &o) || o.kind != OBS_LOGITS)
+        return;
+    const struct obs_logit *c = o.data;
+    list_add(l, 0, ROLE_TITLE, "the model's best next tokens, the likeliest first");
+    for (uint32_t i = 0; i < o.bytes / sizeof *c; i++) {
+        struct buf b = {0};
+        char bar[21] = "####################";
+        float part = c[i].probability > 0 && c[i].probability <= 1 ? c[i].probability : 0; /* a file may lie */
+        bar[(int)(part * 20.0f + 0.5f)] = '\0';
+        if (m->words->said.token != NULL)
+            m->words->said.token(m->words->said.ctx, c[i].token, &b);
+        list_add(l, 0, c[i].token == m->step.arg[1] ? ROLE_GENERATED : ROLE_TEXT, "  %c %5.1f %%  %-20s %s",
+                 c[i].token == m->step.arg[1] ? '*' : ' ', (double)part * 100, bar, buf_text(&b));
+        buf_free(&b);
+    }
+    list_add(l, 0, ROLE_TEXT, " ");
+}
+
 void lists_why(struct list *l, const struct moment *m, struct cursor *c)
 {
     struct cause cause[CAUSES];
     list_clear(l);
     int n = m->at > 0 ? why_chain(c, &m->words->said, m->at, cause) : 0;
+    add_choices(l, m);
     if (m->op.kind == EV_EVICT && m->op_at != 0)
         add_candidates(l, m);
     else

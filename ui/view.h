@@ -14,6 +14,8 @@
 #include "ui/moment.h"
 #include "ui/surface.h"
 
+enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_COMMAND };
+
 enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS };
 
 enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_COUNT };
@@ -27,8 +29,9 @@ struct view {
     bool playing;
     int speed;              /* index into VIEW_SPEEDS */
     bool waiting;           /* a step was asked for that is not computed yet */
-    char typed[64];         /* a number before G, or the text after / */
-    bool typing;            /* the text after / is being typed */
+    enum typing typing;     /* what the text field is for, while it is open */
+    char typed[256];        /* the text in it; or a number before G */
+    char hint[160];         /* what could be typed next */
     char message[256];      /* for the person, until the next key */
 };
 

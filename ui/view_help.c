@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "ui/command.h"
 #include "ui/text.h"
 #include "ui/view.h"
@@ -11,7 +12,8 @@
 static bool has_reasons(const struct step *s)
 {
     return s->kind == EV_VICTIM || s->kind == EV_EVICT || s->kind == EV_SPLIT || s->kind == EV_REFUSE ||
-           s->kind == EV_MISS || s->kind == EV_MATCHED || s->kind == EV_ADMIT || s->kind == EV_ALLOC_FAIL;
+           s->kind == EV_MISS || s->kind == EV_MATCHED || s->kind == EV_ADMIT || s->kind == EV_ALLOC_FAIL ||
+           s->kind == EV_SAMPLE;
 }
 
 static void footer_keys(const struct picture *p, enum command out[6])
@@ -51,19 +53,25 @@ static const char *brief_of(const struct picture *p, enum command c)
     return command_info(c)->brief;
 }
 
+/* The text field takes the last line; a long text shows its end. */
 static void draw_typing(const struct picture *p, struct surface *s, struct rect r)
 {
-    int x = surface_puts(s, r, r.x, r.y, ROLE_KEY, "find:");
-    x = surface_printf(s, r, x + 1, r.y, ROLE_TEXT, "%s", p->v->typed);
+    const char *text = p->v->typed;
+    int x = surface_puts(s, r, r.x, r.y, ROLE_KEY, p->v->typing == TYPE_FIND ? "find:" : ":") + 1;
+    int room = r.x + r.w - x - 2, width = utf8_string_width(text, strlen(text));
+    struct rect field = {x, r.y, room, 1};
+    surface_puts(s, field, width > room ? x + room - width : x, r.y, ROLE_TEXT, text);
+    x += width < room ? width : room;
     s->cursor_x = x;
     s->cursor_y = r.y;
-    surface_puts(s, r, x, r.y, ROLE_QUIET, "_   Enter: find   Esc: leave it");
+    x = surface_puts(s, r, x, r.y, ROLE_QUIET, "_");
+    surface_printf(s, r, x + 2, r.y, ROLE_LABEL, "%s", p->v->hint);
 }
 
 void view_keys_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     enum command six[6];
-    if (p->v->typing) {
+    if (p->v->typing != TYPE_NOTHING) {
         draw_typing(p, s, r);
         return;
     }

@@ -189,7 +189,7 @@ static void finding(void **state)
     PRESS(&a, 'n');
     assert_non_null(strstr(a.v.message, "Type /"));
     type(&a, "/SPLIT");
-    assert_true(a.v.typing && !a.quit);
+    assert_true(a.v.typing == TYPE_FIND && !a.quit);
     PRESS(&a, K_ENTER);
     assert_string_equal(kind_here(&a), "split_node");
     uint32_t first = a.m.at;
@@ -212,7 +212,7 @@ static void finding(void **state)
     PRESS(&a, K_BACKSPACE);
     assert_string_equal(a.v.typed, "qq");
     PRESS(&a, K_ESC);
-    assert_false(a.v.typing || a.quit);
+    assert_true(a.v.typing == TYPE_NOTHING && !a.quit);
     type(&a, "/(D)\r");
     struct buf b = {0};
     event_sentence(a.m.sc, &g.feed.words.said, a.m.step.kind, a.m.step.arg, &b);
@@ -307,6 +307,87 @@ static void waiting(void **state)
     assert_false(a.v.waiting);
     buf_free(&b);
     surface_done(&s);
+    app_done(&a);
+    stage_close(&g);
+}
+
+/* ---- commands and branches ------------------------------------------------------------------------------- */
+
+struct bench {             /* stands in for the worker: runs what is sent at once */
+    struct stage *g;
+    int sent;
+    char line[256];
+    struct ui_progress progress;
+};
+
+static int run_line(void *ctx, int branch, uint32_t at, const char *line, struct err *e)
+{
+    struct bench *b = ctx;
+    if (strncmp(line, "request ", 8) != 0)
+        return err_set(e, "no command");
+    b->sent++;
+    snprintf(b->line, sizeof b->line, "%s", line);
+    assert_true(tape_act_at(b->g->t, branch, at, NULL) >= 0);
+    cache_moved(&b->g->c);
+    stage_request(b->g, line + 8, "Yes. <|end|>");
+    b->progress.working = false;
+    return 0;
+}
+
+static void bench_progress(void *ctx, struct ui_progress *out)
+{
+    *out = ((struct bench *)ctx)->progress;
+}
+
+static void commands(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    struct bench b = {.g = &g};
+    scene_three(&g);
+    g.feed.progress = bench_progress;
+    g.feed.ctx = &b;
+    open_app(&a, &g);
+    type(&a, ":request hi\r");
+    assert_non_null(strstr(a.v.message, "recording"));
+    g.feed.command = run_line;
+    PRESS(&a, ':', 'r', 'e', 'q', K_TAB);
+    assert_string_equal(a.v.typed, "request ");
+    type(&a, "hello q");
+    assert_false(a.quit);
+    PRESS(&a, K_ESC);
+    assert_int_equal(b.sent, 0);
+    type(&a, ":nonsense\r");
+    assert_non_null(strstr(a.v.message, "no command"));
+    uint32_t length = tape_length(g.t, 0);
+    app_goto(&a, 70); /* in the middle of request 2 */
+    type(&a, ":request Something new\r");
+    assert_int_equal(b.sent, 1);
+    assert_string_equal(kind_here(&a), "answer"); /* it waits for that request to be answered */
+    uint32_t fork = a.m.at;
+    app_wake(&a);
+    assert_int_equal(a.m.branch, 1);
+    assert_int_equal(a.m.at, fork + 1); /* and shows the first step of what was asked for */
+    assert_string_equal(kind_here(&a), "request");
+    assert_int_equal(tape_length(g.t, 0), length); /* the old history stays */
+    PRESS(&a, 'b');
+    assert_int_equal(a.m.branch, 0);
+    assert_int_equal(a.marks.n, length);
+    PRESS(&a, 'b', K_END);
+    assert_int_equal(a.m.at, tape_length(g.t, 1));
+    type(&a, ":request At the end\r");
+    app_wake(&a);
+    assert_int_equal(a.m.branch, 1); /* no new branch at the end of one */
+    PRESS(&a, ':', K_UP);
+    assert_string_equal(a.v.typed, "request At the end");
+    PRESS(&a, K_UP);
+    assert_string_equal(a.v.typed, "request Something new");
+    PRESS(&a, K_UP, K_DOWN, K_DOWN);
+    assert_string_equal(a.v.typed, "");
+    for (int i = 0; i < 1000; i++) /* the field has an end */
+        PRESS(&a, 0x754c);
+    assert_true(strlen(a.v.typed) < sizeof a.v.typed);
     app_done(&a);
     stage_close(&g);
 }
@@ -424,7 +505,7 @@ int main(void)
         cmocka_unit_test(moving), cmocka_unit_test(playing), cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs),
         cmocka_unit_test(finding), cmocka_unit_test(reasons),
-        cmocka_unit_test(waiting), cmocka_unit_test(random_keys),
+        cmocka_unit_test(waiting), cmocka_unit_test(commands), cmocka_unit_test(random_keys),
         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,8 @@ static const struct shot SHOTS[] = {
     {"invariants-80x24", scene_three, "answer", 2, 80, 24, false, "i"},
     {"invariants-midway-80x24", scene_three, "split_node", 1, 80, 24, false, "i"},
     {"find-80x24", scene_three, "split_node", 1, 80, 24, false, "/evi"},
+    {"command-80x24", scene_three, "split_node", 1, 80, 24, false, ":"},
+    {"command-request-60x16", scene_three, "split_node", 1, 60, 16, false, ":request Where are the cats?"},
     {"touch-80x24", scene_three, "split_node", 1, 80, 24, false, "<"},
     {"slots-60x16", scene_three, "split_node", 1, 60, 16, false, "\t\t"},
     {"choose-80x24", scene_three, "split_node", 1, 80, 24, false, "\t"},

@@ -132,6 +132,18 @@ press Space
 check "Space plays" wait_for 'playing'
 press + + + + +
 check "playing ends at the last step" wait_for 'last step'
+press 8 G
+wait_for 'step 8 of'
+T send-keys -t s -l ':insert "the quick brown cat"'
+press Enter
+check "a command at an earlier step begins a branch" wait_for 'branch 2 of 2'
+press End
+wait_for 'branch 2 of 2'
+press b
+check "b shows the other branch" wait_for 'branch 1 of 2'
+T send-keys -t s -l ':nonsense'
+press Enter
+check "a wrong command is named" wait_for 'nonsense'
 press q
 check "q leaves with 0, the terminal as before" restored 0
 
