@@ -176,8 +176,8 @@ struct tape *tape_new(const struct world_config *cfg, struct err *e)
     }
     atomic_init(&t->branch_count, 0);
     t->cfg = *cfg;
-    t->recording = true;
-    t->w = world_new(cfg, e);
+    t->pen.recording = true;
+    t->pen.w = t->w = world_new(cfg, e);
     t->store = t->w != NULL ? store_new(e) : NULL;
     if (t->store == NULL || !tape_add_branch(t, -1, 0)) {
         err_memory(e, sizeof(struct branch), "a tape");
@@ -203,7 +203,7 @@ void tape_free(struct tape *t)
         xfree(t->hanging[i].data);
     world_free(t->w);
     store_free(t->store);
-    xfree(t->pending);
+    xfree(t->pen.pending);
     xfree(t->spare);
     xfree(t);
 }
@@ -228,47 +228,33 @@ struct scene tape_scene(const struct tape *t)
 void tape_record(struct tape *t, bool on)
 {
     ASSERT(t->nesting == 0);
-    if (t->recording && !on) {
+    if (t->pen.recording && !on) {
         tape_drop_branches(t);
         bool made = tape_add_branch(t, -1, 0);
         ASSERT(made);
     }
-    t->recording = on;
-}
-
-bool tape_recording(const struct tape *t)
-{
-    return t->recording;
+    t->pen.recording = on;
 }
 
 bool tape_room(struct tape *t, uint32_t writes, uint32_t steps)
 {
-    if (!t->recording)
+    if (!t->pen.recording)
         return true;
     if (t->limit != 0 && tape_bytes(t) > t->limit) {
         t->full = true;
         return false;
     }
     struct branch *b = t->branch[t->current];
-    void *pending = t->pending;
-    bool ok = xgrow(&pending, &t->pending_cap, (size_t)t->pending_n + writes, sizeof *t->pending);
-    t->pending = pending;
+    void *pending = t->pen.pending;
+    bool ok = xgrow(&pending, &t->pending_cap, (size_t)t->pen.pending_n + writes, sizeof *t->pen.pending);
+    t->pen.pending = pending;
     void *spare = t->spare;
     ok = ok && xgrow(&spare, &t->spare_cap, t->pending_cap, sizeof *t->spare);
     t->spare = spare;
-    uint32_t all = t->pending_n + writes;
+    t->pen.room = t->nesting > 0 ? (uint32_t)t->pending_cap : 0;
+    uint32_t all = t->pen.pending_n + writes;
     return ok && pile_room(&b->steps, steps) && pile_room(&b->runs, all) && pile_room(&b->obs, 2 * steps) &&
            pile_room(&b->words, 2 * all + EVENT_ARGS * steps);
-}
-
-void tape_set(struct tape *t, const uint32_t *place, uint32_t value)
-{
-    uint32_t at = (uint32_t)(place - t->w->word);
-    if (t->recording) {
-        ASSERT(t->pending_n < t->pending_cap && t->nesting > 0);
-        t->pending[t->pending_n++] = (struct pending){at, t->w->word[at], value};
-    }
-    t->w->word[at] = value;
 }
 
 /* Order writes by word, equal words in the order in which they were made. Most steps have a handful and
@@ -383,26 +369,26 @@ static void push_hanging(struct tape *t, struct branch *b, uint32_t n)
 
 void tape_emit(struct tape *t, unsigned kind, const uint32_t *args, size_t nargs)
 {
-    if (!t->recording)
+    if (!t->pen.recording)
         return;
     ASSERT(t->nesting > 0 && nargs <= EVENT_ARGS);
     struct branch *b = t->branch[t->current];
-    uint32_t n = t->pending_n;
-    pending_sort(t->pending, n, t->spare);
-    n = pending_merge(t->pending, n);
-    push_runs(b, t->pending, n);
+    uint32_t n = t->pen.pending_n;
+    pending_sort(t->pen.pending, n, t->spare);
+    n = pending_merge(t->pen.pending, n);
+    push_runs(b, t->pen.pending, n);
     for (size_t i = 0; i < nargs; i++)
         push_word(b, args[i]);
     struct step_record *s = pile_push(&b->steps);
     *s = (struct step_record){.run_end = b->runs.n, .word_end = b->words.n, .kind = (uint16_t)kind,
                               .depth = event_info(kind)->depth & 0xf, .nargs = (uint8_t)nargs};
-    t->pending_n = 0;
+    t->pen.pending_n = 0;
     push_hanging(t, b, b->base + b->steps.n);
 }
 
 void tape_observe(struct tape *t, unsigned kind, const void *bytes, size_t n)
 {
-    if (!t->recording || t->hanging_n == TAPE_HANGING)
+    if (!t->pen.recording || t->hanging_n == TAPE_HANGING)
         return;
     void *copy = xmemdup(bytes, n);
     if (copy != NULL)
@@ -411,8 +397,9 @@ void tape_observe(struct tape *t, unsigned kind, const void *bytes, size_t n)
 
 void tape_begin(struct tape *t)
 {
-    if (t->nesting++ > 0 || !t->recording)
+    if (t->nesting++ > 0 || !t->pen.recording)
         return;
+    t->pen.room = (uint32_t)t->pending_cap;
     const struct branch *b = t->branch[t->current];
     t->start.steps = b->steps.n;
     t->start.runs = b->runs.n;
@@ -423,9 +410,10 @@ void tape_begin(struct tape *t)
 void tape_commit(struct tape *t)
 {
     ASSERT(t->nesting > 0);
-    if (--t->nesting > 0 || !t->recording)
+    if (--t->nesting > 0 || !t->pen.recording)
         return;
-    ASSERT(t->pending_n == 0); /* every change belongs to a step */
+    t->pen.room = 0;
+    ASSERT(t->pen.pending_n == 0); /* every change belongs to a step */
     struct branch *b = t->branch[t->current];
     if (b->steps.n > t->start.steps)
         ((struct step_record *)pile_at(&b->steps, b->steps.n - 1))->settled = 1;
@@ -449,10 +437,11 @@ void tape_rollback(struct tape *t)
 {
     ASSERT(t->nesting > 0);
     t->nesting = 0;
-    if (!t->recording)
+    t->pen.room = 0;
+    if (!t->pen.recording)
         return;
-    while (t->pending_n > 0) {
-        const struct pending *p = &t->pending[--t->pending_n];
+    while (t->pen.pending_n > 0) {
+        const struct pending *p = &t->pen.pending[--t->pen.pending_n];
         t->w->word[p->at] = p->before;
     }
     struct branch *b = t->branch[t->current];
@@ -499,7 +488,7 @@ bool tape_full(const struct tape *t)
 
 int tape_act_at(struct tape *t, int branch, uint32_t at, struct err *e)
 {
-    ASSERT(t->nesting == 0 && t->recording);
+    ASSERT(t->nesting == 0 && t->pen.recording);
     if (branch < 0 || branch >= tape_branches(t) || at > tape_length(t, branch))
         return err_set(e, "there is no step %u on branch %d", at, branch);
     int last = tape_branches(t) - 1;

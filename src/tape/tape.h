@@ -76,7 +76,6 @@ struct scene tape_scene(const struct tape *t);
 /* ---- writing (the owner's thread) -------------------------------------------------------------- */
 
 void tape_record(struct tape *t, bool on);  /* only between operations; switching off forgets history */
-bool tape_recording(const struct tape *t);
 
 /* Room for `writes` more W_SETs and `steps` more EMITs. false: no memory or history is full. */
 bool tape_room(struct tape *t, uint32_t writes, uint32_t steps);
@@ -89,13 +88,41 @@ void tape_commit(struct tape *t);
 void tape_rollback(struct tape *t);
 bool tape_in_operation(const struct tape *t);
 
-/* Change one word of the world. */
-#define W_SET(t, place, value) tape_set((t), &(place), (uint32_t)(value))
-void tape_set(struct tape *t, const uint32_t *place, uint32_t value);
+/* What a tape begins with: all that W_SET and EMIT need, so that they cost a store when nothing records. */
+struct pending {             /* a change of the step that is being made */
+    uint32_t at, before, after;
+};
 
-/* Close a step. EMIT(t, SPLIT, node, upper, at, …): the arguments of the event table, in its order. */
-#define EMIT(t, kind, ...) \
-    tape_emit((t), EV_##kind, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
+struct tape_pen {
+    struct world *w;
+    struct pending *pending;
+    uint32_t pending_n, room; /* room: 0 outside operations */
+    bool recording;
+};
+
+/* Change one word of the world. The only place in the program that writes through a const pointer. */
+#define W_SET(t, place, value) tape_set((t), &(place), (uint32_t)(value))
+static inline void tape_set(struct tape *t, const uint32_t *place, uint32_t value)
+{
+    struct tape_pen *pen = (struct tape_pen *)t;
+    if (pen->recording) {
+        ASSERT(pen->pending_n < pen->room); /* tape_room and tape_begin come first */
+        pen->pending[pen->pending_n++] = (struct pending){(uint32_t)(place - pen->w->word), *place, value};
+    }
+    *(uint32_t *)place = value;
+}
+
+static inline bool tape_recording(const struct tape *t)
+{
+    return ((const struct tape_pen *)t)->recording;
+}
+
+/* Close a step. EMIT(t, SPLIT, node, upper, at, …): the arguments of the event table, in its order. They
+ * are not even looked at when nothing records. */
+#define EMIT(t, kind, ...)                                                                   \
+    (tape_recording(t) ? tape_emit((t), EV_##kind, (const uint32_t[]){__VA_ARGS__},          \
+                                   sizeof((const uint32_t[]){__VA_ARGS__}) / 4)              \
+                       : (void)0)
 void tape_emit(struct tape *t, unsigned kind, const uint32_t *args, size_t nargs);
 
 /* Hang an observation on the next step to be closed. Copies the bytes; dropped when out of memory,

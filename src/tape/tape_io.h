@@ -54,18 +54,14 @@ struct branch {
     struct pile steps, runs, words, obs;
 };
 
-struct pending {               /* a change of the step that is being made */
-    uint32_t at, before, after;
-};
-
 struct tape {
+    struct tape_pen pen;       /* first: tape.h casts to it */
     struct world_config cfg;
     struct world *w;
     struct store *store;
-    bool recording, full;
+    bool full;
     uint32_t nesting;
-    struct pending *pending, *spare;
-    uint32_t pending_n;
+    struct pending *spare;     /* (pending_cap) for sorting */
     size_t pending_cap, spare_cap;
     struct obs_record hanging[TAPE_HANGING];
     uint32_t hanging_n;
