@@ -12,6 +12,8 @@
 #include "cli/cmd_conform.h"
 #include "cli/version.h"
 #include "script/nearest.h"
+#include "script/script.h"
+#include "tape/event.h"
 
 struct option_info {
     const char *name, *value, *help;
@@ -100,15 +102,41 @@ void cli_help(struct buf *out)
         buf_printf(out, "  %-11s %s\n", COMMANDS[i].name, COMMANDS[i].brief);
     for (size_t i = 0; i < ARRAY_LEN(TOOLS); i++)
         buf_printf(out, "  %-11s %s\n", TOOLS[i].name, TOOLS[i].brief);
-    buf_puts(out, "\nradixscope help COMMAND says more. Options may stand anywhere behind the command:\n");
+    buf_puts(out, "\nradixscope help COMMAND says more; help script: the language of .rxs files; help events: the steps.\n"
+                  "Options may stand anywhere behind the command:\n");
     for (int i = 0; i < OPT_COUNT; i++)
         help_option(&OPTIONS[i], out);
     buf_puts(out, "\nRADIXSCOPE_DATA names another folder with model/ and scenarios/.\n"
                   "Exit codes: 0 well, 1 failed or different, 2 wrong command line, 130 interrupted.\n");
 }
 
+/* The script language and the kinds of steps, as docs/commands.md shows them. */
+static void help_script(struct buf *out)
+{
+    for (int k = 0; k < RXS_COUNT; k++) {
+        struct buf line = {0};
+        script_synopsis((enum script_kind)k, &line);
+        buf_printf(out, "%s\n    %s\n", buf_text(&line), script_info((enum script_kind)k)->help);
+        buf_free(&line);
+    }
+}
+
+static void help_events(struct buf *out)
+{
+    static const char *const DEPTHS[] = {"request", "operation", "event"};
+    for (unsigned k = 0; k < EV_COUNT; k++)
+        buf_printf(out, "%-22s %-10s %s\n", event_info(k)->name, DEPTHS[event_info(k)->depth], event_info(k)->args);
+}
+
 int cli_help_command(const char *name, struct buf *out, struct err *e)
 {
+    if (strcmp(name, "script") == 0 || strcmp(name, "events") == 0) {
+        if (*name == 's')
+            help_script(out);
+        else
+            help_events(out);
+        return 0;
+    }
     const struct cli_command *command = find_command(name);
     if (command == NULL)
         return unknown_command(name, e);

@@ -66,7 +66,7 @@
     X(doctor, "doctor", "", "model json",                                                                    \
       "check this machine: libraries, model, data, terminal",                                                \
       "Exit code 1 if something that radixscope needs is missing.")                                          \
-    X(help, "help", "[COMMAND]", "", "this list, or what one command does", "")
+    X(help, "help", "[COMMAND | script | events]", "", "this list, or what one command does", "")
 
 /* Commands that read their own words: int run(int argc, char **argv).
  *

@@ -68,7 +68,7 @@ static int unknown_event(const struct script *s, const struct script_command *c,
         nearest_try(&near, a->text, event_info(k)->name);
     script_fail(s, c, a->column, e, "'%.60s' is no event", a->text);
     return near.name != NULL ? err_hint(e, "did you mean %s?", near.name)
-                             : err_hint(e, "docs/commands.md lists them");
+                             : err_hint(e, "radixscope help events lists them");
 }
 
 static int check_event(const struct tape *t, const struct measured *m, const struct script *s,

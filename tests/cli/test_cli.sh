@@ -127,6 +127,15 @@ case $out in
 esac
 has 'prompts behind --' 0 'request 1: "--json"' $RX run -n 2 -- --json
 
+# ---- the documents say what the program says
+for topic in script:commands events:events; do
+    sed -n '/^```$/,/^```$/p' "docs/${topic#*:}.md" | grep -v '^```$' >"$tmp/doc"
+    run $RX help "${topic%:*}"
+    cmp -s "$tmp/out" "$tmp/doc" && ok "docs/${topic#*:}.md" || not_ok "docs/${topic#*:}.md: radixscope help ${topic%:*} says" "$out"
+done
+run $RX help rxs
+[ "$rc" = 2 ] && ok 'help of an unknown topic' || not_ok 'help of an unknown topic' "rc $rc"
+
 # ---- play without a terminal: the run to its end, one event a line
 run $RX play shared-system-prompt
 lines=$(grep -cE '^[0-9]+ [A-Z_]+ ' "$tmp/out")
