@@ -67,7 +67,7 @@ void blas_linear(const struct blas *b, const struct linear *w, const float *x, u
 {
     if (m == 0)
         return;
-    if (b->engine == BLAS_KERNEL) {
+    if (b->engine == BLAS_KERNEL || (b->engine == BLAS_SGEMM && m <= b->kernel_rows)) {
         linear_kernel(b, w, x, m, y, add);
         return;
     }

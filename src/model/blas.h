@@ -35,6 +35,9 @@ struct linear {
     struct packed packed; /* .at is NULL until prepared */
 };
 
+/* Up to here the kernels beat sgemm, which packs the whole matrix on every call (bench_model). */
+#define BLAS_FEW_ROWS 32
+
 /* What multiplies. Threads are used where a product is large enough to gain by them: a sleeping thread
  * takes as long to wake as 10 million multiply-adds. BLAS_TILE always runs on one. */
 struct blas {
@@ -42,6 +45,7 @@ struct blas {
     const struct kernels *kernels; /* BLAS_KERNEL */
     struct parallel *pool;         /* BLAS_KERNEL; NULL: one thread */
     unsigned threads;
+    uint32_t kernel_rows;          /* BLAS_SGEMM: up to so many rows the kernels are used after all (0: never) */
 };
 
 /* y (m, out) = x (m, in) W^T + bias, rows one after another; with `add`, y += . For BLAS_TILE m is a

@@ -66,6 +66,11 @@ static void forward_plan(struct forward *f, enum forward_mode mode, const struct
     f->mode = mode;
     f->blas.engine = engine != NULL ? engine->blas : mode == FORWARD_EXACT ? BLAS_KERNEL : BLAS_SGEMM;
     f->blas.kernels = engine != NULL && engine->kernels != NULL ? engine->kernels : kernels_best();
+    /* In fast mode small models are kept in both forms: decode and short extensions take the kernels. Large
+     * ones stay mapped as they are, and their decode waits for memory in either form. */
+    if (engine == NULL && f->blas.engine == BLAS_SGEMM && forward_default_mode(c) == FORWARD_EXACT &&
+        f->blas.kernels != kernels_portable())
+        f->blas.kernel_rows = BLAS_FEW_ROWS;
     f->cast_rope = engine != NULL && engine->cast_rope;
     f->width = c->heads * c->head_dim;
     f->kv_width = c->kv_heads * c->head_dim;
@@ -89,7 +94,7 @@ struct forward *forward_new_with(const struct model *m, struct kvrows *rows, enu
         f->pool = f->blas.pool = parallel_new(threads, e);
     /* The lock inside makes this safe although the model is const to its users. */
     if ((threads > 1 && m->config.dim > 128 && f->pool == NULL) ||
-        weights_prepare((struct weights *)(uintptr_t)f->weights, f->blas.engine, e) != 0) {
+        weights_prepare((struct weights *)(uintptr_t)f->weights, f->blas.engine, f->blas.kernel_rows > 0, e) != 0) {
         forward_free(f);
         return NULL;
     }
@@ -274,26 +279,28 @@ static void place_token(const struct forward *f, const struct layer *layer, uint
     memcpy(kvrows_edit_v(f->rows, row, l), v, f->kv_width * sizeof *v);
 }
 
-/* Attention of a span in one layer, KV head by KV head: the heads are divided among the threads. */
+/* Attention of a span in one layer, the KV heads divided into `parts`. */
 struct heads {
     const struct pass *pass;
-    uint32_t job, layer;
+    uint32_t job, layer, parts;
 };
 
-static void attend_head(void *arg, uint32_t h)
+static void attend_heads(void *arg, uint32_t part)
 {
     const struct heads *work = arg;
     const struct forward *f = work->pass->f;
     const struct model_config *c = &f->model->config;
     const struct span *s = &f->span[work->job];
+    uint32_t from = c->kv_heads * part / work->parts, to = c->kv_heads * (part + 1) / work->parts;
     uint32_t group = c->heads / c->kv_heads, row = span_row(s, 0);
-    size_t q_at = (size_t)h * group * c->head_dim;
+    size_t q_at = (size_t)from * group * c->head_dim, kv_at = (size_t)from * c->head_dim;
     struct attend a = {
         .row = s->row,
-        .k_at = (size_t)work->layer * 2 * f->kv_width + (size_t)h * c->head_dim,
-        .v_at = ((size_t)work->layer * 2 + 1) * f->kv_width + (size_t)h * c->head_dim,
-        .head_dim = c->head_dim,
+        .k_at = (size_t)work->layer * 2 * f->kv_width + kv_at,
+        .v_at = ((size_t)work->layer * 2 + 1) * f->kv_width + kv_at,
+        .kv_heads = to - from,
         .group = group,
+        .head_dim = c->head_dim,
         .tokens = s->n,
         .first = span_position(work->pass, work->job, 0),
         .q = f->qkv + (size_t)row * f->qkv_width + q_at,
@@ -301,7 +308,7 @@ static void attend_head(void *arg, uint32_t h)
         .q_stride = f->qkv_width,
         .out_stride = f->width,
         .scale = 1.0f / sqrtf((float)c->head_dim),
-        .state = f->state + (size_t)h * f->row_cap * group * 2,
+        .state = f->state + (size_t)from * f->row_cap * group * 2,
     };
     f->blas.kernels->attend(&a);
 }
@@ -310,11 +317,13 @@ static void attend_span(const struct pass *p, uint32_t j, uint32_t l)
 {
     const struct forward *f = p->f;
     const struct span *s = &f->span[j];
-    struct heads work = {p, j, l};
+    uint32_t kv_heads = f->model->config.kv_heads;
+    struct heads work = {p, j, l, 1};
     if (s->n == 0)
         return;
-    bool divide = blas_worth_dividing(s->n, f->width, span_position(p, j, s->n));
-    parallel_run(divide ? f->pool : NULL, f->model->config.kv_heads, attend_head, &work);
+    if (f->pool != NULL && blas_worth_dividing(s->n, f->width, span_position(p, j, s->n)))
+        work.parts = f->blas.threads < kv_heads ? f->blas.threads : kv_heads;
+    parallel_run(f->pool, work.parts, attend_heads, &work);
 }
 
 static void attention(const struct pass *p, const struct layer *layer, uint32_t l)

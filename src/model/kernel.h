@@ -36,17 +36,17 @@ static inline uint32_t panel_count(uint32_t out)
     return (out + PANEL - 1) / PANEL;
 }
 
-/* Attention of `tokens` consecutive tokens (the first at position `first`) with the `group` query heads
- * that share one KV head. */
+/* Attention of `tokens` consecutive tokens, the first at position `first`. Query head h reads KV head
+ * h / group. */
 struct attend {
     const float *const *row;   /* (position) where each token's KV row begins */
-    size_t k_at, v_at;         /* this layer's and head's K and V inside a row, in floats */
-    uint32_t head_dim, group, tokens, first;
-    const float *q;            /* (token, group, head_dim), tokens q_stride floats apart */
+    size_t k_at, v_at;         /* this layer's K and V of the first KV head inside a row, in floats */
+    uint32_t kv_heads, group, head_dim, tokens, first;
+    const float *q;            /* (token, kv_head, group, head_dim), tokens q_stride floats apart */
     float *out;                /* the same shape, tokens out_stride floats apart */
     size_t q_stride, out_stride;
     float scale;
-    float *state;              /* scratch: (token, group, 2) */
+    float *state;              /* scratch: (kv_head, token, group, 2) the running maximum and sum */
 };
 
 struct kernels {

@@ -182,9 +182,16 @@ INLINE __mmask16 first_lanes(uint32_t n)
     return n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
 }
 
+/* The same for n <= 16, without a branch. */
+INLINE __mmask16 few_lanes(uint32_t n)
+{
+    return (__mmask16)((1u << n) - 1);
+}
+
 /* ---- attention ---- */
 
-#define MAX_HEAD_DIM 512
+#define KEYS_WIDE 512 /* head_dim at most; several narrow heads are taken together */
+#define TILE      8   /* queries side by side */
 
 /* 16 rows of 16 floats become 16 columns: out[d] holds element d of every row. */
 INLINE void transpose16(__m512 *r)
@@ -218,183 +225,243 @@ INLINE void transpose16(__m512 *r)
     }
 }
 
-/* kt (head_dim, 16): the block's keys, position by position in the lanes; zeros where there is none. */
-static void gather_keys(const struct attend *a, const float *const *row, uint32_t count, float *kt)
+/* kt (width, 16): `width` neighbouring floats of the block's keys, position by position in the lanes; zeros
+ * where there is no position. Several heads may lie in them. */
+static void gather_keys(const float *const *row, size_t k_at, uint32_t width, uint32_t count, float *kt)
 {
-    for (uint32_t d = 0; d < a->head_dim; d += 16) {
+    for (uint32_t d = 0; d < width; d += 16) {
         __m512 r[16];
-        uint32_t n = a->head_dim - d < 16 ? a->head_dim - d : 16;
+        __mmask16 mask = first_lanes(width - d);
         UNROLL
         for (uint32_t j = 0; j < 16; j++)
-            r[j] = j < count ? _mm512_maskz_loadu_ps(first_lanes(n), row[j] + a->k_at + d) : _mm512_setzero_ps();
+            r[j] = j < count ? _mm512_maskz_loadu_ps(mask, row[j] + k_at + d) : _mm512_setzero_ps();
         transpose16(r);
         UNROLL
-        for (uint32_t i = 0; i < 16; i++)
-            if (i < n)
-                _mm512_store_ps(kt + (size_t)(d + i) * 16, r[i]);
+        for (uint32_t i = 0; i < 16; i++) /* kt has room for a multiple of 16 */
+            _mm512_store_ps(kt + (size_t)(d + i) * 16, r[i]);
     }
 }
+
+/* Eight vectors folded at once, each by the tree of fold(): upper half onto lower half. The result of vector
+ * i < 4 is in lane 4 i, of i >= 4 in lane 4 (i - 4) + 2 (and in the lane behind). */
+#define FOLD8(name, op)                                                                                        \
+    INLINE __m512 name(const __m512 *s)                                                                        \
+    {                                                                                                          \
+        __m512 a[4], b[2];                                                                                     \
+        UNROLL                                                                                                 \
+        for (int i = 0; i < 4; i++) { /* 0 with 1, 2 with 3, … so that the last step leaves them as said */    \
+            __m512 x = s[2 * i], y = s[2 * i + 1];                                                             \
+            a[i] = op(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));                     \
+        }                                                                                                      \
+        UNROLL                                                                                                 \
+        for (int i = 0; i < 2; i++)                                                                            \
+            b[i] = op(_mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0x88),                                      \
+                      _mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0xdd));                                     \
+        __m512 c = op(_mm512_shuffle_ps(b[0], b[1], 0x44), _mm512_shuffle_ps(b[0], b[1], 0xee));               \
+        return op(c, _mm512_permute_ps(c, 0xb1));                                                              \
+    }
+FOLD8(sums8, _mm512_add_ps)
+FOLD8(tops8, _mm512_max_ps)
 
 /* One query of a tile: where it is read and written, and how many positions of the block it sees. */
 struct query {
     const float *q;
-    float *o, *state; /* state: the running maximum and sum */
+    float *o;
+    const float *kt;    /* its head's keys (head_dim, 16) */
+    size_t v_at;        /* its head's values in a row */
     uint32_t count;
 };
 
-/* Scores, softmax step; p (queries, 16) and scale (queries) are left for the values. */
-INLINE void tile_scores(const struct query *query, uint32_t head_dim, float score_scale, const float *kt, int queries,
-                        float *p, float *scale)
+/* A tile's scores, softmax weights p (TILE, 16) and what the earlier sum is scaled by (TILE). `shared`: all
+ * queries read the same KV head. state (n, 2) of the tile's n real queries; the others repeat the last. */
+INLINE void tile_scores(const struct query *query, uint32_t head_dim, float score_scale, float *state, uint32_t n,
+                        bool shared, float *p, float *scale)
 {
-    __m512 s[8];
+    /* state holds maximum and sum by turns; in registers query i has its place as FOLD8 leaves it */
+    const __m512i spread = _mm512_setr_epi32(0, 0, 8, 8, 2, 2, 10, 10, 4, 4, 12, 12, 6, 6, 14, 14);
+    const __m512i merge = _mm512_setr_epi32(0, 16, 4, 20, 8, 24, 12, 28, 2, 18, 6, 22, 10, 26, 14, 30);
+    __m512 s[TILE], before, total, top, factor;
     UNROLL
-    for (int i = 0; i < queries; i++)
+    for (int i = 0; i < TILE; i++)
         s[i] = _mm512_setzero_ps();
     for (uint32_t d = 0; d < head_dim; d++) {
-        __m512 k = _mm512_load_ps(kt + (size_t)d * 16);
+        __m512 k = _mm512_load_ps(query[0].kt + (size_t)d * 16);
         UNROLL
-        for (int i = 0; i < queries; i++)
-            s[i] = _mm512_fmadd_ps(_mm512_set1_ps(query[i].q[d]), k, s[i]);
+        for (int i = 0; i < TILE; i++)
+            s[i] = _mm512_fmadd_ps(_mm512_set1_ps(query[i].q[d]),
+                                   shared ? k : _mm512_load_ps(query[i].kt + (size_t)d * 16), s[i]);
     }
     UNROLL
-    for (int i = 0; i < queries; i++) {
-        __mmask16 seen = first_lanes(query[i].count);
-        __m512 scored = _mm512_mask_mul_ps(_mm512_set1_ps(-INFINITY), seen, s[i], _mm512_set1_ps(score_scale));
-        float before = query[i].state[0], here = _mm512_reduce_max_ps(scored);
-        float top = here > before ? here : before;
-        __m512 weights = _mm512_maskz_mov_ps(seen, exp16(_mm512_sub_ps(scored, _mm512_set1_ps(top))));
-        scale[i] = before == top ? 1.0f : _mm512_cvtss_f32(exp16(_mm512_set1_ps(before - top)));
-        _mm512_store_ps(p + i * 16, weights);
-        query[i].state[0] = top;
-        query[i].state[1] = fmaf(query[i].state[1], scale[i], fold(weights));
+    for (int i = 0; i < TILE; i++)
+        s[i] = _mm512_mask_mul_ps(_mm512_set1_ps(-INFINITY), few_lanes(query[i].count), s[i],
+                                  _mm512_set1_ps(score_scale));
+    __m512 old = _mm512_maskz_loadu_ps(few_lanes(2 * n), state);
+    before = _mm512_permutexvar_ps(spread, old);
+    total = _mm512_permutexvar_ps(_mm512_add_epi32(spread, _mm512_set1_epi32(1)), old);
+    top = _mm512_max_ps(tops8(s), before);
+    factor = exp16(_mm512_sub_ps(before, top));
+    UNROLL
+    for (int i = 0; i < TILE; i++) {
+        __m512 own = _mm512_permutexvar_ps(_mm512_set1_epi32(i < 4 ? 4 * i : 4 * (i - 4) + 2), top);
+        s[i] = _mm512_maskz_mov_ps(few_lanes(query[i].count), exp16(_mm512_sub_ps(s[i], own)));
+        _mm512_store_ps(p + i * 16, s[i]);
     }
+    total = _mm512_fmadd_ps(total, factor, sums8(s));
+    _mm512_mask_storeu_ps(state, few_lanes(2 * n), _mm512_permutex2var_ps(top, merge, total));
+    _mm256_store_ps(scale, _mm512_castps512_ps256(_mm512_permutexvar_ps(
+                               _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0), factor)));
 }
 
-/* All queries see the whole block: every value loaded serves them all. `chunks` vectors of the head at once. */
-INLINE void tile_values(const struct query *query, const float *const *v, uint32_t d, uint32_t n, const float *p,
-                        const float *scale, int queries, int chunks)
+/* All queries see the whole block: its values added to 16 elements of every query's sum. */
+INLINE void tile_values(const struct query *query, uint32_t n, const float *const *row, uint32_t d, __mmask16 mask,
+                        const float *p, const float *scale, bool shared)
 {
-    __m512 o[8];
-    __mmask16 mask = first_lanes(n);
+    __m512 o[TILE];
     UNROLL
-    for (int i = 0; i < queries; i++)
+    for (int i = 0; i < TILE; i++)
+        o[i] = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, query[i].o + d), _mm512_set1_ps(scale[i]));
+    for (int j = 0; j < BLOCK; j++) {
+        __m512 v = _mm512_maskz_loadu_ps(mask, row[j] + query[0].v_at + d);
         UNROLL
-        for (int c = 0; c < chunks; c++)
-            o[i * chunks + c] = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, query[i].o + d + c * 16),
-                                              _mm512_set1_ps(scale[i]));
-    for (int j = 0; j < BLOCK; j++)
-        UNROLL
-        for (int c = 0; c < chunks; c++) {
-            __m512 value = _mm512_maskz_loadu_ps(mask, v[j] + d + c * 16);
-            UNROLL
-            for (int i = 0; i < queries; i++)
-                o[i * chunks + c] = _mm512_fmadd_ps(_mm512_set1_ps(p[i * 16 + j]), value, o[i * chunks + c]);
-        }
+        for (int i = 0; i < TILE; i++)
+            o[i] = _mm512_fmadd_ps(_mm512_set1_ps(p[i * 16 + j]),
+                                   shared ? v : _mm512_maskz_loadu_ps(mask, row[j] + query[i].v_at + d), o[i]);
+    }
     UNROLL
-    for (int i = 0; i < queries; i++)
-        UNROLL
-        for (int c = 0; c < chunks; c++)
-            _mm512_mask_storeu_ps(query[i].o + d + c * 16, mask, o[i * chunks + c]);
+    for (uint32_t i = 0; i < TILE; i++)
+        if (i < n)
+            _mm512_mask_storeu_ps(query[i].o + d, mask, o[i]);
 }
 
 /* One query that sees part of the block. */
-static void part_values(const struct query *query, const float *const *v, uint32_t head_dim, const float *p, float scale)
+static void part_values(const struct query *query, const float *const *row, uint32_t head_dim, const float *p,
+                        float scale)
 {
     for (uint32_t d = 0; d < head_dim; d += 16) {
         __mmask16 mask = first_lanes(head_dim - d);
         __m512 o = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, query->o + d), _mm512_set1_ps(scale));
         for (uint32_t j = 0; j < query->count; j++)
-            o = _mm512_fmadd_ps(_mm512_set1_ps(p[j]), _mm512_maskz_loadu_ps(mask, v[j] + d), o);
+            o = _mm512_fmadd_ps(_mm512_set1_ps(p[j]), _mm512_maskz_loadu_ps(mask, row[j] + query->v_at + d), o);
         _mm512_mask_storeu_ps(query->o + d, mask, o);
     }
 }
 
-INLINE void tile_queries(const struct attend *a, const struct query *query, const float *kt, const float *const *v,
-                         int queries, int chunks)
+INLINE void tile_queries(const struct attend *a, const struct query *query, const float *const *row, float *state,
+                         uint32_t n, bool shared)
 {
-    float p[8 * 16] __attribute__((aligned(64))), scale[8];
+    float p[TILE * 16] __attribute__((aligned(64))), scale[TILE] __attribute__((aligned(32)));
     bool whole = true;
-    tile_scores(query, a->head_dim, a->scale, kt, queries, p, scale);
-    for (int i = 0; i < queries; i++)
+    tile_scores(query, a->head_dim, a->scale, state, n, shared, p, scale);
+    for (int i = 0; i < TILE; i++)
         whole = whole && query[i].count == BLOCK;
-    if (!whole) {
-        for (int i = 0; i < queries; i++)
-            part_values(&query[i], v, a->head_dim, p + i * 16, scale[i]);
-        return;
+    for (uint32_t i = 0; i < n && !whole; i++)
+        part_values(&query[i], row, a->head_dim, p + i * 16, scale[i]);
+    for (uint32_t d = 0; d < a->head_dim && whole; d += 16)
+        tile_values(query, n, row, d, first_lanes(a->head_dim - d), p, scale, shared);
+}
+
+static void tile_one_head(const struct attend *a, const struct query *query, const float *const *row, float *state,
+                          uint32_t n)
+{
+    tile_queries(a, query, row, state, n, true);
+}
+
+static void tile_many_heads(const struct attend *a, const struct query *query, const float *const *row, float *state,
+                            uint32_t n)
+{
+    tile_queries(a, query, row, state, n, false);
+}
+
+/* Queries come KV head by KV head, token by token, head by head of the group; this is the next one. */
+struct walk {
+    const struct attend *a;
+    const float *kt;       /* keys of KV head head_from */
+    uint32_t block, head_from;
+    uint32_t kv_head, token, member;
+};
+
+INLINE struct query walk_next(struct walk *w)
+{
+    const struct attend *a = w->a;
+    size_t head = (size_t)w->kv_head * a->group + w->member, seen = a->first + w->token + 1 - w->block;
+    struct query q = {a->q + w->token * a->q_stride + head * a->head_dim,
+                      a->out + w->token * a->out_stride + head * a->head_dim,
+                      w->kt != NULL ? w->kt + (size_t)(w->kv_head - w->head_from) * a->head_dim * 16 : NULL,
+                      a->v_at + (size_t)w->kv_head * a->head_dim, seen < BLOCK ? (uint32_t)seen : BLOCK};
+    if (++w->member == a->group) {
+        w->member = 0;
+        if (++w->token == a->tokens) {
+            w->token = 0;
+            w->kv_head++;
+        }
     }
-    uint32_t d = 0;
-    for (; d + 16 * (uint32_t)chunks <= a->head_dim; d += 16 * (uint32_t)chunks)
-        tile_values(query, v, d, 16, p, scale, queries, chunks);
-    for (; d < a->head_dim; d += 16)
-        tile_values(query, v, d, a->head_dim - d, p, scale, queries, 1);
+    return q;
 }
 
-static void queries_8(const struct attend *a, const struct query *q, const float *kt, const float *const *v)
+/* n queries from w on, in tiles of eight. */
+static void attend_walk(struct walk w, uint32_t n)
 {
-    tile_queries(a, q, kt, v, 8, 1);
+    const float *const *row = w.a->row + w.block;
+    float *state = w.a->state + (((size_t)w.kv_head * w.a->tokens + w.token) * w.a->group + w.member) * 2;
+    for (uint32_t i = 0; i < n; i += TILE, state += 2 * TILE) {
+        struct query query[TILE];
+        uint32_t some = n - i < TILE ? n - i : TILE;
+        for (uint32_t k = 0; k < TILE; k++)
+            query[k] = k < some ? walk_next(&w) : query[some - 1];
+        bool shared = query[0].v_at == query[some - 1].v_at;
+        (shared ? tile_one_head : tile_many_heads)(w.a, query, row, state, some);
+    }
 }
 
-static void queries_4(const struct attend *a, const struct query *q, const float *kt, const float *const *v)
-{
-    tile_queries(a, q, kt, v, 4, 2);
-}
-
-static void queries_2(const struct attend *a, const struct query *q, const float *kt, const float *const *v)
-{
-    tile_queries(a, q, kt, v, 2, 4);
-}
-
-static void queries_1(const struct attend *a, const struct query *q, const float *kt, const float *const *v)
-{
-    tile_queries(a, q, kt, v, 1, 4);
-}
-
-/* Query number i of all: token i / group, head i mod group. */
-INLINE struct query query_at(const struct attend *a, uint32_t i, uint32_t block)
-{
-    uint32_t token = i / a->group, head = i % a->group, seen = a->first + token + 1 - block;
-    return (struct query){a->q + token * a->q_stride + head * a->head_dim,
-                          a->out + token * a->out_stride + head * a->head_dim, a->state + (size_t)i * 2,
-                          seen < BLOCK ? seen : BLOCK};
-}
-
-static void attend_block(const struct attend *a, uint32_t block, float *kt)
+/* KV heads [from, to) in one block: their keys fit kt together. */
+static void attend_block(const struct attend *a, uint32_t block, uint32_t from, uint32_t to, float *kt)
 {
     uint32_t keys = a->first + a->tokens - block, count = keys < BLOCK ? keys : BLOCK;
-    uint32_t all = a->tokens * a->group, i = block > a->first ? (block - a->first) * a->group : 0;
-    const float *v[BLOCK] = {NULL};
-    for (uint32_t j = 0; j < count; j++)
-        v[j] = a->row[block + j] + a->v_at;
-    gather_keys(a, a->row + block, count, kt);
-    while (i < all) {
-        struct query query[8];
-        uint32_t n = all - i >= 8 ? 8 : all - i >= 4 ? 4 : all - i >= 2 ? 2 : 1;
-        for (uint32_t k = 0; k < n; k++)
-            query[k] = query_at(a, i + k, block);
-        (n == 8 ? queries_8 : n == 4 ? queries_4 : n == 2 ? queries_2 : queries_1)(a, query, kt, v);
-        i += n;
+    uint32_t skip = block > a->first ? block - a->first : 0; /* tokens before the block */
+    struct walk w = {a, kt, block, from, from, skip, 0};
+    gather_keys(a->row + block, a->k_at + (size_t)from * a->head_dim, (to - from) * a->head_dim, count, kt);
+    if (skip == 0) {
+        attend_walk(w, (to - from) * a->tokens * a->group);
+        return;
+    }
+    for (; w.kv_head < to; w.kv_head++)
+        attend_walk(w, (a->tokens - skip) * a->group);
+}
+
+static void attend_begin(const struct attend *a, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        a->state[2 * (size_t)i] = -INFINITY;
+        a->state[2 * (size_t)i + 1] = 0.0f;
+    }
+    for (uint32_t t = 0; t < a->tokens; t++)
+        memset(a->out + t * a->out_stride, 0, (size_t)a->kv_heads * a->group * a->head_dim * sizeof *a->out);
+}
+
+static void attend_end(const struct attend *a, uint32_t n)
+{
+    struct walk w = {.a = a};
+    for (uint32_t i = 0; i < n; i++) {
+        struct query q = walk_next(&w);
+        __m512 sum = _mm512_set1_ps(a->state[2 * (size_t)i + 1]);
+        for (uint32_t d = 0; d < a->head_dim; d += 16) {
+            __mmask16 mask = first_lanes(a->head_dim - d);
+            _mm512_mask_storeu_ps(q.o + d, mask, _mm512_div_ps(_mm512_maskz_loadu_ps(mask, q.o + d), sum));
+        }
     }
 }
 
 static void attend(const struct attend *a)
 {
-    float kt[MAX_HEAD_DIM * 16] __attribute__((aligned(64)));
-    for (uint32_t i = 0; i < a->tokens * a->group; i++) {
-        struct query q = query_at(a, i, 0);
-        q.state[0] = -INFINITY;
-        q.state[1] = 0.0f;
-        memset(q.o, 0, a->head_dim * sizeof *q.o);
+    float kt[KEYS_WIDE * 16] __attribute__((aligned(64)));
+    uint32_t n = a->kv_heads * a->tokens * a->group, together = KEYS_WIDE / a->head_dim;
+    attend_begin(a, n);
+    for (uint32_t from = 0; from < a->kv_heads; from += together) {
+        uint32_t to = a->kv_heads - from < together ? a->kv_heads : from + together;
+        for (uint32_t block = 0; block < a->first + a->tokens; block += BLOCK)
+            attend_block(a, block, from, to, kt);
     }
-    for (uint32_t block = 0; block < a->first + a->tokens; block += BLOCK)
-        attend_block(a, block, kt);
-    for (uint32_t i = 0; i < a->tokens * a->group; i++) {
-        struct query q = query_at(a, i, 0);
-        for (uint32_t d = 0; d < a->head_dim; d += 16) {
-            __mmask16 mask = first_lanes(a->head_dim - d);
-            __m512 o = _mm512_maskz_loadu_ps(mask, q.o + d);
-            _mm512_mask_storeu_ps(q.o + d, mask, _mm512_div_ps(o, _mm512_set1_ps(q.state[1])));
-        }
-    }
+    attend_end(a, n);
 }
 
 /* ---- norms and activations ---- */

@@ -73,8 +73,16 @@ static void body_matmul(const struct packed *w, const float *bias, const float *
     }
 }
 
-static inline void body_scores(const struct attend *a, const float *q, const float *const *row, uint32_t count,
-                               float s[BLOCK])
+/* One query of one head, with that head's places in the rows. */
+struct body_query {
+    const float *q;
+    float *o;
+    size_t k_at, v_at;
+    uint32_t head_dim, keys;
+    float scale, top, sum;
+};
+
+static inline void body_scores(const struct body_query *a, const float *const *row, uint32_t count, float s[BLOCK])
 {
     for (uint32_t j = 0; j < BLOCK; j++)
         s[j] = 0.0f;
@@ -82,46 +90,51 @@ static inline void body_scores(const struct attend *a, const float *q, const flo
         const float *k = row[j] + a->k_at;
         float chain = 0.0f;
         for (uint32_t d = 0; d < a->head_dim; d++)
-            chain = fmaf(q[d], k[d], chain);
+            chain = fmaf(a->q[d], k[d], chain);
         s[j] = chain * a->scale;
     }
 }
 
-/* One query and one block: state is m and l, o is the weighted sum so far. */
-static inline void body_attend_block(const struct attend *a, const float *q, const float *const *row, uint32_t count,
-                                     float *state, float *o)
+static inline void body_attend_block(struct body_query *a, const float *const *row, uint32_t count)
 {
-    float s[BLOCK], top = state[0];
-    body_scores(a, q, row, count, s);
+    float s[BLOCK], p[BLOCK], top = a->top;
+    body_scores(a, row, count, s);
     for (uint32_t j = 0; j < count; j++)
         top = s[j] > top ? s[j] : top;
     for (uint32_t j = 0; j < BLOCK; j++)
         s[j] = j < count ? body_exp(s[j] - top) : 0.0f;
-    float scale = body_exp(state[0] - top), p[BLOCK];
+    float scale = body_exp(a->top - top);
     memcpy(p, s, sizeof p);
-    state[0] = top;
-    state[1] = fmaf(state[1], scale, body_fold(s));
+    a->top = top;
+    a->sum = fmaf(a->sum, scale, body_fold(s));
     for (uint32_t d = 0; d < a->head_dim; d++)
-        o[d] *= scale;
+        a->o[d] *= scale;
     for (uint32_t j = 0; j < count; j++) {
         const float *v = row[j] + a->v_at;
         for (uint32_t d = 0; d < a->head_dim; d++)
-            o[d] = fmaf(p[j], v[d], o[d]);
+            a->o[d] = fmaf(p[j], v[d], a->o[d]);
     }
+}
+
+static inline void body_attend_query(struct body_query *a, const float *const *row)
+{
+    memset(a->o, 0, a->head_dim * sizeof *a->o);
+    for (uint32_t at = 0; at < a->keys; at += BLOCK)
+        body_attend_block(a, row + at, a->keys - at < BLOCK ? a->keys - at : BLOCK);
+    for (uint32_t d = 0; d < a->head_dim; d++)
+        a->o[d] /= a->sum;
 }
 
 static void body_attend(const struct attend *a)
 {
     for (uint32_t t = 0; t < a->tokens; t++)
-        for (uint32_t g = 0; g < a->group; g++) {
-            const float *q = a->q + t * a->q_stride + g * a->head_dim;
-            float *o = a->out + t * a->out_stride + g * a->head_dim, state[2] = {-INFINITY, 0.0f};
-            uint32_t keys = a->first + t + 1;
-            memset(o, 0, a->head_dim * sizeof *o);
-            for (uint32_t at = 0; at < keys; at += BLOCK)
-                body_attend_block(a, q, a->row + at, keys - at < BLOCK ? keys - at : BLOCK, state, o);
-            for (uint32_t d = 0; d < a->head_dim; d++)
-                o[d] /= state[1];
+        for (uint32_t h = 0; h < a->kv_heads * a->group; h++) {
+            size_t kv_at = (size_t)(h / a->group) * a->head_dim;
+            struct body_query query = {.q = a->q + t * a->q_stride + (size_t)h * a->head_dim,
+                                       .o = a->out + t * a->out_stride + (size_t)h * a->head_dim,
+                                       .k_at = a->k_at + kv_at, .v_at = a->v_at + kv_at, .head_dim = a->head_dim,
+                                       .keys = a->first + t + 1, .scale = a->scale, .top = -INFINITY};
+            body_attend_query(&query, a->row);
         }
 }
 

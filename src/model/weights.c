@@ -394,7 +394,7 @@ static int prepare_packed(struct weights *w, struct err *e)
     return 0;
 }
 
-static int prepare_locked(struct weights *w, enum blas_engine engine, struct err *e)
+static int prepare_locked(struct weights *w, enum blas_engine engine, bool packed_too, struct err *e)
 {
     struct weights_store *s = w->store;
     if (!s->vectors_ready) {
@@ -403,17 +403,23 @@ static int prepare_locked(struct weights *w, enum blas_engine engine, struct err
             return -1;
         s->vectors_ready = true;
     }
-    bool *ready = engine == BLAS_KERNEL ? &s->packed_ready : &s->floats_ready;
-    if (!*ready && (engine == BLAS_KERNEL ? prepare_packed : prepare_floats)(w, e) != 0)
-        return -1;
-    *ready = true;
+    if (engine != BLAS_KERNEL && !s->floats_ready) {
+        if (prepare_floats(w, e) != 0)
+            return -1;
+        s->floats_ready = true;
+    }
+    if ((engine == BLAS_KERNEL || packed_too) && !s->packed_ready) {
+        if (prepare_packed(w, e) != 0)
+            return -1;
+        s->packed_ready = true;
+    }
     return 0;
 }
 
-int weights_prepare(struct weights *w, enum blas_engine engine, struct err *e)
+int weights_prepare(struct weights *w, enum blas_engine engine, bool packed_too, struct err *e)
 {
     pthread_mutex_lock(&w->store->lock);
-    int rc = prepare_locked(w, engine, e);
+    int rc = prepare_locked(w, engine, packed_too, e);
     pthread_mutex_unlock(&w->store->lock);
     return rc;
 }

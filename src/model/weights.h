@@ -34,8 +34,9 @@ struct weights {
 /* Find and check every tensor; takes no ownership of files, which must outlive w. 0, or -1 and *e. */
 int weights_open(struct weights *w, const struct model_config *c, const struct safetensors *files, struct err *e);
 
-/* Make ready for an engine; safe from any thread, quick when done before. 0, or -1 and *e. */
-int weights_prepare(struct weights *w, enum blas_engine engine, struct err *e);
+/* Make ready for an engine, and the packed panels with it if packed_too; safe from any thread, quick when done
+ * before. 0, or -1 and *e. */
+int weights_prepare(struct weights *w, enum blas_engine engine, bool packed_too, struct err *e);
 void weights_close(struct weights *w);
 
 #endif

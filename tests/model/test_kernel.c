@@ -115,21 +115,22 @@ static void test_matmul_rows_are_independent(void **state)
 }
 
 /* `tokens` new tokens behind `first`, rows scattered in the store, in one call and token by token. */
-static void attend_case(uint32_t head_dim, uint32_t group, uint32_t tokens, uint32_t first)
+static void attend_case(uint32_t head_dim, uint32_t kv_heads, uint32_t group, uint32_t tokens, uint32_t first)
 {
     const struct kernels *k[KERNELS_MAX];
-    size_t n = versions(k), keys = first + tokens, row_floats = 2 * head_dim + 6, q_stride = group * head_dim + 2;
+    size_t n = versions(k), keys = first + tokens, row_floats = 2 * kv_heads * head_dim + 6;
+    size_t q_stride = kv_heads * group * head_dim + 2;
     float *store = random_floats(keys * row_floats), *q = random_floats(tokens * q_stride);
     const float **row = xmalloc(keys * sizeof *row);
     float *wanted = xcalloc(tokens * q_stride, sizeof *wanted), *got = xcalloc(tokens * q_stride, sizeof *got);
-    float *scratch = xmalloc(tokens * group * 2 * sizeof *scratch);
+    float *scratch = xmalloc(tokens * kv_heads * group * 2 * sizeof *scratch);
     for (size_t i = 0; i < keys; i++)
         row[i] = store + (i * 7 % keys) * row_floats;
     for (size_t i = 0; i < tokens * q_stride; i++)
         q[i] *= 4.0f;
-    struct attend a = {.row = row, .k_at = 1, .v_at = head_dim + 4, .head_dim = head_dim, .group = group, .tokens = tokens,
-                       .first = first, .q = q, .out = wanted, .q_stride = q_stride, .out_stride = q_stride,
-                       .scale = 0.3f, .state = scratch};
+    struct attend a = {.row = row, .k_at = 1, .v_at = kv_heads * head_dim + 4, .kv_heads = kv_heads,
+                       .group = group, .head_dim = head_dim, .tokens = tokens, .first = first, .q = q, .out = wanted,
+                       .q_stride = q_stride, .out_stride = q_stride, .scale = 0.3f, .state = scratch};
     k[0]->attend(&a);
     for (size_t v = 0; v < n; v++) {
         memset(got, 0, tokens * q_stride * sizeof *got);
@@ -163,7 +164,7 @@ static void test_attend(void **state)
     for (size_t a = 0; a < ARRAY_LEN(head_dim); a++)
         for (size_t b = 0; b < ARRAY_LEN(group); b++)
             for (size_t c = 0; c < ARRAY_LEN(first); c++, cases++)
-                attend_case(head_dim[a], group[b], 1 + (cases * 5) % 37, first[c]);
+                attend_case(head_dim[a], 1 + cases % 5, group[b], 1 + (cases * 5) % 37, first[c]);
     assert_int_equal(cases, 7 * 4 * 4);
     assert_true(compared >= 2 * cases);
 }
