@@ -13,6 +13,10 @@
 #include "base/xalloc.h"
 #include "script/nearest.h"
 
+#ifndef RADIXSCOPE_PREFIX
+#define RADIXSCOPE_PREFIX "/usr/local" /* the Makefile's PREFIX */
+#endif
+
 static bool is_folder(const char *path)
 {
     struct stat st;
@@ -149,7 +153,7 @@ static void try_scenario(void *ctx, const char *name)
     struct nearest best = {near->name[0] != '\0' ? near->name : NULL, near->distance};
     nearest_try(&best, near->typed, name);
     if (best.name == name && strlen(name) < sizeof near->name) {
-        strcpy(near->name, name);
+        memcpy(near->name, name, strlen(name) + 1);
         near->distance = best.distance;
     }
     buf_printf(&near->all, "%s%s", near->all.len > 0 ? ", " : "", name);

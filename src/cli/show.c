@@ -183,8 +183,7 @@ static int show_live(struct cli *c, struct source *s, enum way way, struct err *
     if (w == NULL)
         return -1;
     struct ui_words words = words_of(runner_lexicon(worker_runner(w)));
-    const char *title = s->settings.title; /* the worker takes the script; its runner keeps a copy */
-    title = runner_settings(worker_runner(w))->title;
+    const char *title = runner_settings(worker_runner(w))->title; /* a copy: the worker takes the script */
     s->settings.title = title;
     int rc = worker_submit(w, s->script, -1, 0, e);
     s->script = NULL;

@@ -44,10 +44,10 @@ struct recording {
 
 static const char *const TEXT_TAGS[TEXTS] = {"TITL", "MODE", "MODL", "SCRI", "PROG"};
 
-/* What the layout of a world means: recordings name words by their number. */
+/* What the layout of a world and of observations is: recordings name words by their number. */
 static const uint32_t LAYOUT[] = {WORLD_WORDS, sizeof(struct head) / 4, WORLD_NODES, sizeof(struct node) / 4,
                                   WORLD_REQUESTS, sizeof(struct request) / 4, WORLD_SLOTS, WORLD_ROWS, WORLD_TAGS,
-                                  WORLD_SESSIONS, WORLD_CLOSED};
+                                  WORLD_SESSIONS, WORLD_CLOSED, sizeof(struct obs_candidate), sizeof(struct obs_logit)};
 
 static uint64_t fnv1a(const void *bytes, size_t n)
 {
@@ -220,14 +220,21 @@ struct slice {
     uint32_t from, to;      /* indices in its pile of steps */
 };
 
+/* Where the runs and words of the first n steps end. */
+static struct step_record end_of(const struct branch *b, uint32_t n)
+{
+    struct step_record none = {0};
+    return n == 0 ? none : *(const struct step_record *)pile_at(&b->steps, n - 1);
+}
+
 static struct step_record slice_begin(const struct slice *s)
 {
-    return s->from == 0 ? (struct step_record){0} : *(struct step_record *)pile_at(&s->b->steps, s->from - 1);
+    return end_of(s->b, s->from);
 }
 
 static struct step_record slice_end(const struct slice *s)
 {
-    return s->to == 0 ? (struct step_record){0} : *(struct step_record *)pile_at(&s->b->steps, s->to - 1);
+    return end_of(s->b, s->to);
 }
 
 static void put_pile(struct buf *b, const struct pile *p, uint32_t from, uint32_t to)
@@ -809,7 +816,7 @@ static struct recording *read_body(const char *name, const char *body, size_t le
 
 struct recording *recording_parse(const char *name, const void *bytes, size_t len, struct err *e)
 {
-    struct frame f;
+    struct frame f = {0};
     if (check_frame(name, bytes, len, &f, e) != 0)
         return NULL;
     char *body = xmalloc(f.raw);
