@@ -1,11 +1,12 @@
 #include "cache/cache.h"
 
 #include "base/xalloc.h"
+#include "cache/compact.h"
 
 int cache_init(struct cache *c, struct tape *t, struct err *e)
 {
     *c = (struct cache){.t = t, .w = tape_world(t), .s = tape_store(t), .stale = true};
-    if (!index_reserve(&c->index, 64) || !leaves_reserve(&c->leaves, 64)) {
+    if (!index_reserve(&c->index, 32, 64) || !leaves_reserve(&c->leaves, 64)) {
         cache_done(c);
         return err_memory(e, 4096, "the cache's index");
     }
@@ -23,7 +24,7 @@ void cache_done(struct cache *c)
 static bool cache_rebuild(struct cache *c)
 {
     struct scene sc = {c->w, c->s};
-    if (!index_reserve(&c->index, c->w->head.node_count + 4) || !leaves_reserve(&c->leaves, c->w->head.node_top + 4))
+    if (!index_reserve(&c->index, c->w->head.node_count + 4, c->w->head.node_top + 4) || !leaves_reserve(&c->leaves, c->w->head.node_top + 4))
         return false;
     index_clear(&c->index);
     leaves_clear(&c->leaves);
@@ -35,6 +36,11 @@ static bool cache_rebuild(struct cache *c)
     return true;
 }
 
+static bool store_room(const struct cache *c, uint32_t units)
+{
+    return (uint64_t)c->s->token_top + units + 8 < STORE_UNITS && (uint64_t)c->s->value_top + units + 8 < STORE_UNITS;
+}
+
 /* An operation makes at most two nodes (a split and a leaf), walks no deeper than the key has pages or
  * the tree has nodes, and writes no more than a few words a node and two a unit. */
 bool cache_more(struct cache *c, uint32_t units)
@@ -43,22 +49,39 @@ bool cache_more(struct cache *c, uint32_t units)
     uint32_t depth = units / h->page_size + 1;
     if (depth > h->node_count + 2)
         depth = h->node_count + 2;
+    c->asked = units;
     void *scratch = c->scratch;
     bool ok = xgrow(&scratch, &c->scratch_cap, (size_t)units + h->page_size + 8, sizeof *c->scratch);
     c->scratch = scratch;
     return ok && tape_room(c->t, 24 * depth + 4 * units + 4 * h->page_size + 256, 4 * depth + 32) &&
-           index_reserve(&c->index, h->node_count + 4) && leaves_reserve(&c->leaves, h->node_top + 4) &&
-           h->node_top + 4 < WORLD_NODES && c->s->token_top < STORE_UNITS - units - 8 &&
-           c->s->value_top < STORE_UNITS - units - 8;
+           index_reserve(&c->index, h->node_count + 4, h->node_top + 4) &&
+           leaves_reserve(&c->leaves, h->node_top + 4) && h->node_top + 4 < WORLD_NODES &&
+           h->clock < UINT32_MAX - 2 * depth - 64 && store_room(c, units);
+}
+
+/* Why cache_more said no. */
+static int no_room(const struct cache *c, struct err *e)
+{
+    const struct head *h = &c->w->head;
+    if (tape_full(c->t))
+        return err_set(e, "history is full: the limit of --history-mb is reached");
+    if (!store_room(c, c->asked) && tape_recording(c->t)) {
+        err_set(e, "history is full: the edges of all its trees fill the store of %d tokens", STORE_UNITS);
+        return err_hint(e, "save it and begin a new one");
+    }
+    if (!store_room(c, c->asked) || h->node_top + 4 >= WORLD_NODES)
+        return err_set(e, "the tree is full: it can hold %d nodes and %d tokens", WORLD_NODES, STORE_UNITS);
+    if (h->clock >= UINT32_MAX - 2 * c->asked - 64)
+        return err_set(e, "the logical clock has run out after %u ticks", h->clock);
+    return err_memory(e, (size_t)c->asked * 16, "an operation of the cache; nothing of it remains");
 }
 
 int cache_begin(struct cache *c, uint32_t units, struct err *e)
 {
-    if ((c->stale && !cache_rebuild(c)) || !cache_more(c, units)) {
-        if (tape_full(c->t))
-            return err_set(e, "history is full: the limit of --history-mb is reached");
-        return err_memory(e, (size_t)units * 16, "the next operation of the cache");
-    }
+    cache_compact_if_due(c);
+    c->asked = units;
+    if ((c->stale && !cache_rebuild(c)) || !cache_more(c, units))
+        return no_room(c, e);
     tape_begin(c->t);
     return 0;
 }
@@ -72,7 +95,7 @@ int cache_fail(struct cache *c, struct err *e)
 {
     tape_rollback(c->t);
     c->stale = true;
-    return err_memory(e, 4096, "an operation of the cache; it was undone");
+    return no_room(c, e);
 }
 
 void cache_moved(struct cache *c)

@@ -6,6 +6,7 @@
  *      evict.h    evict                                                     who goes
  *      req.h      cache_unfinished_req, cache_finished_req, sessions        a request's part
  *      index.h, leaves.h                                                    derived: child look-up, order
+ *      compact.h    while nothing records, memory follows the live tree
  *
  * Truth is in the world and changes through the tape alone. The child index and the order of leaves can
  * be derived from it: they are not journalled, but kept in step while operations run forwards and
@@ -41,6 +42,7 @@ struct cache {
     bool stale;                /* index and leaves do not fit the world: rebuild before acting */
     uint32_t *scratch;         /* slots or pages of the call at hand */
     size_t scratch_cap;
+    uint32_t asked;            /* units that cache_more was last asked for */
     struct cache_listener listen;
 };
 

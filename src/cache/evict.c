@@ -17,7 +17,7 @@ static void observe_candidates(struct cache *c)
     for (uint32_t i = 0; i < n; i++) {
         const struct node *node = &c->w->node[best[i].node];
         seen[i] = (struct obs_candidate){best[i].node, node->id, node->len, node->lock_ref,
-                                         {(double)best[i].key.rank, best[i].key.time}};
+                                         {(double)best[i].rank, best[i].time}};
     }
     tape_observe(c->t, OBS_CANDIDATES, seen, n * sizeof *seen);
 }

@@ -6,22 +6,21 @@
 
 enum { WAYS = 4, SLRU_THRESHOLD = 2 };
 
-struct leaf_key leaf_key(const struct world *w, uint32_t node)
+struct leaf_entry leaf_key(const struct world *w, uint32_t node)
 {
     const struct node *n = &w->node[node];
-    double used = node_last_access(w, node);
     switch ((enum policy)w->head.policy) {
-    case POLICY_LFU: return (struct leaf_key){n->hit_count, used};
-    case POLICY_SLRU: return (struct leaf_key){n->hit_count >= SLRU_THRESHOLD, used};
-    case POLICY_PRIORITY: return (struct leaf_key){(int32_t)n->priority, used};
-    case POLICY_FIFO: return (struct leaf_key){0, n->creation_time};
-    case POLICY_FILO: return (struct leaf_key){0, -(double)n->creation_time};
-    case POLICY_MRU: return (struct leaf_key){0, -used};
-    default: return (struct leaf_key){0, used};
+    case POLICY_LFU: return (struct leaf_entry){node_last_access(w, node), (int32_t)n->hit_count, node};
+    case POLICY_SLRU: return (struct leaf_entry){node_last_access(w, node), n->hit_count >= SLRU_THRESHOLD, node};
+    case POLICY_PRIORITY: return (struct leaf_entry){node_last_access(w, node), (int32_t)n->priority, node};
+    case POLICY_FIFO: return (struct leaf_entry){n->creation_time, 0, node};
+    case POLICY_FILO: return (struct leaf_entry){-(double)n->creation_time, 0, node};
+    case POLICY_MRU: return (struct leaf_entry){-node_last_access(w, node), 0, node};
+    default: return (struct leaf_entry){node_last_access(w, node), 0, node};
     }
 }
 
-static bool key_less(const struct leaf_key *a, const struct leaf_key *b)
+static bool entry_less(const struct leaf_entry *a, const struct leaf_entry *b)
 {
     return a->rank != b->rank ? a->rank < b->rank : a->time < b->time;
 }
@@ -60,7 +59,7 @@ static void place(struct leaf_order *o, uint32_t at, struct leaf_entry x)
 
 static void sift_up(struct leaf_order *o, uint32_t at, struct leaf_entry x)
 {
-    while (at > 0 && key_less(&x.key, &o->heap[(at - 1) / WAYS].key)) {
+    while (at > 0 && entry_less(&x, &o->heap[(at - 1) / WAYS])) {
         place(o, at, o->heap[(at - 1) / WAYS]);
         at = (at - 1) / WAYS;
     }
@@ -74,9 +73,9 @@ static void sift_down(struct leaf_order *o, uint32_t at, struct leaf_entry x)
         if (first >= o->count)
             break;
         for (uint32_t k = first + 1; k < first + WAYS && k < o->count; k++)
-            if (key_less(&o->heap[k].key, &o->heap[best].key))
+            if (entry_less(&o->heap[k], &o->heap[best]))
                 best = k;
-        if (!key_less(&o->heap[best].key, &x.key))
+        if (!entry_less(&o->heap[best], &x))
             break;
         place(o, at, o->heap[best]);
         at = best;
@@ -86,7 +85,7 @@ static void sift_down(struct leaf_order *o, uint32_t at, struct leaf_entry x)
 
 static void resift(struct leaf_order *o, uint32_t at, struct leaf_entry x)
 {
-    if (at > 0 && key_less(&x.key, &o->heap[(at - 1) / WAYS].key))
+    if (at > 0 && entry_less(&x, &o->heap[(at - 1) / WAYS]))
         sift_up(o, at, x);
     else
         sift_down(o, at, x);
@@ -107,7 +106,7 @@ void leaves_update(struct leaf_order *o, const struct world *w, uint32_t node)
 {
     bool in = o->where[node] != 0, should = node_evictable(w, node);
     if (should && !in)
-        sift_up(o, o->count++, (struct leaf_entry){leaf_key(w, node), node});
+        sift_up(o, o->count++, leaf_key(w, node));
     else if (in && !should)
         leaves_remove(o, node);
 }
@@ -115,18 +114,16 @@ void leaves_update(struct leaf_order *o, const struct world *w, uint32_t node)
 void leaves_touch(struct leaf_order *o, const struct world *w, uint32_t node)
 {
     if (w->head.policy == POLICY_MRU && o->where[node] != 0)
-        resift(o, o->where[node] - 1, (struct leaf_entry){leaf_key(w, node), node});
+        resift(o, o->where[node] - 1, leaf_key(w, node));
 }
 
 uint32_t leaves_first(struct leaf_order *o, const struct world *w)
 {
     while (o->count > 0) {
-        struct leaf_entry top = o->heap[0];
-        struct leaf_key now = leaf_key(w, top.node);
-        if (!key_less(&top.key, &now))
-            return top.node;
-        top.key = now; /* it was used since: put it where it belongs */
-        sift_down(o, 0, top);
+        struct leaf_entry now = leaf_key(w, o->heap[0].node);
+        if (!entry_less(&o->heap[0], &now))
+            return now.node;
+        sift_down(o, 0, now); /* it was used since: put it where it belongs */
     }
     return 0;
 }

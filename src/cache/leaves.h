@@ -17,13 +17,9 @@
 
 #include "tape/world.h"
 
-struct leaf_key {
-    int64_t rank;
-    double time;
-};
-
 struct leaf_entry {
-    struct leaf_key key;
+    double time;
+    int32_t rank;            /* compared first */
     uint32_t node;
 };
 
@@ -35,7 +31,7 @@ struct leaf_order {
     uint32_t count;
 };
 
-struct leaf_key leaf_key(const struct world *w, uint32_t node); /* the policy's key now */
+struct leaf_entry leaf_key(const struct world *w, uint32_t node); /* the node with the policy's key now */
 
 bool leaves_reserve(struct leaf_order *o, uint32_t nodes);
 void leaves_clear(struct leaf_order *o);

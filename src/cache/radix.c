@@ -126,7 +126,6 @@ static void take_place(struct cache *c, uint32_t upper, uint32_t child)
 
 uint32_t radix_split_node(struct cache *c, uint32_t child, uint32_t k)
 {
-    index_remove(&c->index, cache_scene(c), child);
     /* S1 */
     uint32_t upper = node_new(c);
     CACHE_SET(c, NODE(upper).ns, NODE(child).ns);
@@ -146,7 +145,7 @@ uint32_t radix_split_node(struct cache *c, uint32_t child, uint32_t k)
     CACHE_SET(c, NODE(child).len, NODE(child).len - k);
     if (c->w->head.rules == RULES_UNIFIED)
         stamp(c, child, cache_tick(c), 0);
-    index_add(&c->index, cache_scene(c), upper);
+    index_replace(&c->index, child, upper);
     index_add(&c->index, cache_scene(c), child);
     return upper;
 }
@@ -353,7 +352,7 @@ void radix_delete_leaf(struct cache *c, uint32_t node)
     const struct head *h = &c->w->head;
     uint32_t parent = NODE(node).parent;
     ASSERT(node_evictable(c->w, node));
-    index_remove(&c->index, cache_scene(c), node);
+    index_remove(&c->index, node);
     leaves_remove(&c->leaves, node);
     detach(c, node);
     CACHE_SET(c, h->evictable_size, h->evictable_size - NODE(node).len);
@@ -395,6 +394,8 @@ void radix_reset(struct cache *c)
     CACHE_EMIT(c, RESET, units, pages);
     index_clear(&c->index);
     leaves_clear(&c->leaves);
+    if (!tape_recording(c->t)) /* no history names the edges */
+        c->s->token_top = c->s->value_top = 0;
     if (c->listen.cleared != NULL)
         c->listen.cleared(c->listen.ctx);
 }

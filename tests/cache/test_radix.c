@@ -14,6 +14,7 @@
 
 #include "base/prng.h"
 #include "base/xalloc.h"
+#include "cache/compact.h"
 #include "cache/evict.h"
 #include "cache/req.h"
 #include "cache/slots.h"
@@ -559,6 +560,8 @@ static void one_op(struct pair *p, struct totals *sum)
         assert_int_equal(cache_init(&p->c, p->t, &e), 0);
         p->c.listen = listen;
     }
+    if (!p->ep.record && below(p, 32) == 0)
+        cache_compact(&p->c);
     OPS[kind](p, sum);
     if (p->ep.hard == HARD_EVICT) {
         begin(p);
