@@ -1,0 +1,56 @@
+#!/bin/sh
+# play --plain at a terminal: a conversation. The real binary under tmux.
+BUILD=${BUILD:-build}
+server=radixscope-session-$$
+work=$(mktemp -d) || exit 1
+trap 'tmux -L $server kill-server 2>/dev/null; rm -rf "$work"' EXIT
+failed=0
+
+screen() { tmux -L "$server" capture-pane -p; }
+
+# wait_for TEXT: until the screen shows it
+wait_for() {
+    tries=0
+    while [ $tries -lt 100 ]; do
+        screen | grep -qF -- "$1" && return 0
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    return 1
+}
+
+# say NAME LINE TEXT: type LINE, the screen must show TEXT
+say() {
+    tmux -L "$server" send-keys -l "$2"
+    tmux -L "$server" send-keys Enter
+    if wait_for "$3"; then echo "ok - $1"; else
+        echo "not ok - $1"
+        screen | sed 's/^/    /'
+        failed=1
+    fi
+}
+
+tmux -L "$server" -f /dev/null new-session -d -x 200 -y 60 \
+    "$BUILD/radixscope play two-strings --plain; echo left with \$?; sleep 20"
+wait_for 'help lists the commands' && echo 'ok - begins with a title' || { echo 'not ok - begins with a title'; failed=1; }
+say 'next' 'next' '1 START pool=32'
+say 'n' 'n' '2 MATCH_PREFIX units=11 of=11'
+say 'next operation' 'op' '5 ALLOC want=11'
+say 'find' 'find split_node' '11 SPLIT_NODE node=1 upper=2 at=8'
+say 'show' 'show' 'node 2 (B)  8 tokens  "the cat "'
+say 'back' 'b' '10 MATCH_PREFIX'
+say 'back by kind' 'back insert' '7 INSERT units=11'
+say 'goto' 'goto 3' '3 NO_CHILD node=0'
+say 'a step that does not exist' 'goto 99' '! goto needs a step from 0 to 31'
+say 'an unknown kind' 'find spilt_node' "did you mean split_node?"
+say 'an unknown word' 'insrt x' "'insrt' is no command; did you mean insert?"
+say 'a setting' 'pool 3' 'pool is a setting of the whole run'
+say 'last' 'last' '31 MATCHED'
+say 'beyond the end' 'n' '! this is the last step'
+say 'act' 'insert "the dog"' '44 INSERTED'
+say 'act in the past' 'goto 9' '9 INSERTED node=1'
+say 'a new branch' 'insert "xyz"' '# a new branch, 1, from step 9 on'
+say 'its steps' 'last' '17 INSERTED node=2 matched=0 added=3'
+say 'help' 'help' 'Anything else is a command of the script language'
+say 'quit' 'q' 'left with 0'
+exit $failed
