@@ -86,7 +86,7 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libradixscope.a
 asan: setup ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
 	@$(SUBMAKE) BUILD=$(BUILD)/asan \
 	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" build tests-build
-	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 sh tests/run.sh
+	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 sh tests/run.sh
 
 tsan: setup ## every test under ThreadSanitizer
 	@$(SUBMAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g -fsanitize=thread" build tests-build
