@@ -31,6 +31,10 @@ static size_t merge_short(const struct vocab *v, uint32_t *ids, size_t n)
     uint32_t rank[SHORT_WORD], id[SHORT_WORD]; /* of the pair that begins here */
     for (size_t i = 0; i + 1 < n; i++)
         rank[i] = pair_rank(v, ids[i], ids[i + 1], &id[i]);
+    if (n > 0) { /* the last symbol begins no pair */
+        rank[n - 1] = NO_RANK;
+        id[n - 1] = 0;
+    }
     while (n > 1) {
         size_t best = 0;
         for (size_t i = 1; i + 1 < n; i++)
@@ -42,7 +46,7 @@ static size_t merge_short(const struct vocab *v, uint32_t *ids, size_t n)
         n--;
         for (size_t i = best + 1; i < n; i++) {
             ids[i] = ids[i + 1];
-            rank[i] = rank[i + 1]; /* beyond the last pair: never looked at */
+            rank[i] = rank[i + 1];
             id[i] = id[i + 1];
         }
         if (best > 0)

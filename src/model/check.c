@@ -1,7 +1,6 @@
 #include "model/check.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,22 +36,12 @@ struct prompt {
     float *split;                /* (n, vocab) */
 };
 
-static void failed(struct checker *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void failed(struct checker *c, const char *fmt, ...)
-{
-    va_list args;
-    c->out->pass = false;
-    if (c->out->first_failure[0] != '\0')
-        return;
-    va_start(args, fmt);
-    vsnprintf(c->out->first_failure, sizeof c->out->first_failure, fmt, args);
-    va_end(args);
-}
-
 static const char *mode_name(const struct checker *c)
 {
     return c->now == &c->out->mode[FORWARD_EXACT] ? "exact" : "fast";
 }
+
+/* `pass = err_set(…) == 0` below: err_set keeps the first failure and never returns 0. */
 
 /* ---- prompts ---- */
 
@@ -87,6 +76,13 @@ static void prompt_done(struct checker *c, struct prompt *p)
     xfree(p->split);
 }
 
+/* err_set always returns -1; said where a reader of this file alone can see it. */
+static int refused(int from_err_set)
+{
+    (void)from_err_set;
+    return -1;
+}
+
 static int prompt_read(struct checker *c, uint32_t index, const json_t *entry, struct prompt *p)
 {
     const json_t *ids = json_object_get(entry, "ids"), *greedy = json_object_get(entry, "greedy");
@@ -94,12 +90,13 @@ static int prompt_read(struct checker *c, uint32_t index, const json_t *entry, s
     size_t n = json_array_size(ids), all = n + json_array_size(greedy), vocab = c->config->vocab;
     *p = (struct prompt){.index = index, .n = (uint32_t)n, .n_greedy = (uint32_t)(all - n)};
     if (n == 0 || name == NULL || all > c->config->context)
-        return err_set(c->e, "%s/expect.json: prompt %u has no ids, no logits, or does not fit the context", c->dir, index);
+        return refused(err_set(c->e, "%s/expect.json: prompt %u has no ids, no logits, or does not fit the context",
+                               c->dir, index));
     p->logits = safetensors_find(c->tensors, name);
     if (p->logits == NULL || p->logits->dtype != DTYPE_F32 || p->logits->n_dims != 2 || p->logits->shape[1] != vocab ||
         p->logits->shape[0] == 0 || p->logits->shape[0] > n)
-        return err_set(c->e, "%s/expect.safetensors: tensor %s is missing or not of shape [1 to %zu, %zu]", c->dir, name,
-                       n, vocab);
+        return refused(err_set(c->e, "%s/expect.safetensors: tensor %s is missing or not of shape [1 to %zu, %zu]",
+                               c->dir, name, n, vocab));
     p->stored = (uint32_t)p->logits->shape[0];
     p->ids = read_ids(c, ids, greedy, c->e);
     if (p->ids == NULL)
@@ -107,7 +104,10 @@ static int prompt_read(struct checker *c, uint32_t index, const json_t *entry, s
     p->row = xcalloc(all, sizeof *p->row);
     p->cold = xmalloc(all * vocab * sizeof *p->cold);
     p->split = xmalloc(n * vocab * sizeof *p->split);
-    return p->row != NULL && p->cold != NULL && p->split != NULL ? 0 : err_memory(c->e, all * vocab * 8, "the logits");
+    if (p->row != NULL && p->cold != NULL && p->split != NULL)
+        return 0;
+    err_memory(c->e, all * vocab * 8, "the logits");
+    return -1;
 }
 
 static int run(struct checker *c, const uint32_t *ids, uint32_t n, uint32_t start, uint32_t *row, float *logits)
@@ -140,8 +140,8 @@ static void note_difference(struct checker *c, const struct prompt *p, double d,
     if (!(d <= c->now->max_abs_logit_diff))
         c->now->max_abs_logit_diff = d;
     if (!(d <= CHECK_TOLERANCE))
-        failed(c, "%s mode, prompt %u, %s: a logit differs by %g, more than %g", mode_name(c), p->index, how, d,
-               CHECK_TOLERANCE);
+        c->out->pass = err_set(&c->out->first, "%s mode, prompt %u, %s: a logit differs by %g, more than %g", mode_name(c), p->index, how, d,
+               CHECK_TOLERANCE) == 0;
 }
 
 static double largest_difference(const float *a, const float *b, size_t n)
@@ -159,7 +159,11 @@ static int check_splits(struct checker *c, struct prompt *p, float *line)
 {
     size_t vocab = c->config->vocab;
     uint32_t *row = xcalloc(p->n, sizeof *row);
-    int rc = row == NULL ? err_memory(c->e, p->n * sizeof *row, "KV rows") : 0;
+    int rc = 0;
+    if (row == NULL) {
+        err_memory(c->e, p->n * sizeof *row, "KV rows");
+        return -1;
+    }
     for (uint32_t at = 1; at < p->n && rc == 0; at++) {
         rc = run(c, p->ids, at, 0, row, p->split);
         if (rc == 0)
@@ -172,7 +176,7 @@ static int check_splits(struct checker *c, struct prompt *p, float *line)
         c->now->splits_bit_equal += equal;
         c->now->max_abs_split_diff = fmax(c->now->max_abs_split_diff, apart);
         if (!equal && c->now == &c->out->mode[FORWARD_EXACT])
-            failed(c, "exact mode, prompt %u split at %u: logits differ from the cold run's by up to %g", p->index, at, apart);
+            c->out->pass = err_set(&c->out->first, "exact mode, prompt %u split at %u: logits differ from the cold run's by up to %g", p->index, at, apart) == 0;
         note_difference(c, p, against_expected(c, p, p->split, line), "split");
         for (uint32_t i = 0; i < p->n; i++) {
             kvrows_release(c->rows, row[i]);
@@ -199,8 +203,8 @@ static void check_greedy(struct checker *c, const struct prompt *p)
         if (best == p->ids[p->n + i])
             c->now->greedy_equal++;
         else
-            failed(c, "%s mode, prompt %u: greedy token %u is %u, but %u was expected", mode_name(c), p->index, i, best,
-                   p->ids[p->n + i]);
+            c->out->pass = err_set(&c->out->first, "%s mode, prompt %u: greedy token %u is %u, but %u was expected", mode_name(c), p->index, i, best,
+                   p->ids[p->n + i]) == 0;
     }
 }
 
@@ -261,7 +265,7 @@ static int check_ids(struct checker *c, size_t index, const json_t *text, const 
     c->now->ids_checked++;
     c->now->ids_equal = c->now->ids_equal && equal;
     if (!equal)
-        failed(c, "text %zu: token ids differ (%zu where %zu were expected)", index, ids.len, json_array_size(wanted));
+        c->out->pass = err_set(&c->out->first, "text %zu: token ids differ (%zu where %zu were expected)", index, ids.len, json_array_size(wanted)) == 0;
     ids_free(&ids);
     return 0;
 }
@@ -285,7 +289,7 @@ static int check_decoded(struct checker *c, size_t index, const json_t *wanted, 
     c->now->decoded_checked++;
     c->now->decoded_equal = c->now->decoded_equal && equal;
     if (!equal)
-        failed(c, "text %zu: its ids decode to something else", index);
+        c->out->pass = err_set(&c->out->first, "text %zu: its ids decode to something else", index) == 0;
     buf_free(&whole);
     buf_free(&streamed);
     xfree(ids);
@@ -439,6 +443,6 @@ void check_text(const char *dir, const struct check_result *r, struct buf *out)
     if (r->cast_rope)
         buf_puts(out, "  the expected logits were computed with RoPE frequencies rounded to the weights' precision "
                       "(a model that was cast, not loaded); so were these\n");
-    if (r->first_failure[0] != '\0')
-        buf_printf(out, "  first: %s\n", r->first_failure);
+    if (r->first.set)
+        buf_printf(out, "  first: %s\n", r->first.what);
 }

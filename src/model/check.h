@@ -32,7 +32,7 @@ struct check_result {
     bool pass;
     bool cast_rope;             /* the expected logits were computed with RoPE frequencies in the weights' dtype */
     struct check_mode mode[2]; /* FORWARD_EXACT, FORWARD_FAST */
-    char first_failure[256];   /* what differs first, in words; empty if all passed */
+    struct err first;           /* what differs first, in words; not set if all passed */
 };
 
 /* Check the folder. engine: NULL for the modes' own (tests force others; it then replaces exact mode's).

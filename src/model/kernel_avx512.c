@@ -403,12 +403,17 @@ static void attend_walk(struct walk w, uint32_t n)
 {
     const float *const *row = w.a->row + w.block;
     float *state = w.a->state + (((size_t)w.kv_head * w.a->tokens + w.token) * w.a->group + w.member) * 2;
-    for (uint32_t i = 0; i < n; i += TILE, state += 2 * TILE) {
+    for (uint32_t some; n > 0; n -= some, state += 2 * TILE) {
         struct query query[TILE];
-        uint32_t some = n - i < TILE ? n - i : TILE;
-        for (uint32_t k = 0; k < TILE; k++)
-            query[k] = k < some ? walk_next(&w) : query[some - 1];
-        bool shared = query[0].v_at == query[some - 1].v_at;
+        some = n < TILE ? n : TILE;
+        query[0] = walk_next(&w);
+        for (uint32_t k = 1; k < TILE; k++) {
+            if (k < some)
+                query[k] = walk_next(&w);
+            else
+                query[k] = query[k - 1];
+        }
+        bool shared = query[0].v_at == query[TILE - 1].v_at;
         (shared ? tile_one_head : tile_many_heads)(w.a, query, row, state, some);
     }
 }

@@ -195,6 +195,6 @@ static void body_rope(float *x, const float *cos_sin, uint32_t heads, uint32_t h
 
 #define BODY_KERNELS(version)                                                                                  \
     {                                                                                                          \
-        .name = version, .matmul = body_matmul, .attend = body_attend, .rms_norm = body_rms_norm,              \
+        .name = (version), .matmul = body_matmul, .attend = body_attend, .rms_norm = body_rms_norm,              \
         .layer_norm = body_layer_norm, .swiglu = body_swiglu, .gelu = body_gelu, .rope = body_rope,            \
     }

@@ -88,9 +88,10 @@ static int read_entry(const json_t *entry, struct tensor *t, const unsigned char
     if (read_shape(entry, t, e) != 0 || read_offsets(entry, t, data, len, e) != 0)
         return -1;
     char shape[128];
-    if (t->bytes != t->count * size)
+    uint64_t wanted = t->count * size;
+    if (t->bytes != wanted)
         return err_set(e, "%s: tensor %s has %zu bytes, but shape %s of %s takes %llu", t->file, t->name, t->bytes,
-                       tensor_shape_text(t, shape, sizeof shape), type, (unsigned long long)(t->count * size));
+                       tensor_shape_text(t, shape, sizeof shape), type, (unsigned long long)wanted);
     return 0;
 }
 

@@ -431,14 +431,18 @@ static int read_decoder(const struct reader *r, const json_t *decoder, int depth
 
 /* ---- what is derived once everything is read ---- */
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* "<0x2A>" stands for a byte. */
 static int fallback_byte(const char *text, size_t len)
 {
-    static const char digits[] = "0123456789ABCDEF";
     if (len != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>')
         return -1;
-    const char *high = memchr(digits, text[3], 16), *low = memchr(digits, text[4], 16);
-    return high != NULL && low != NULL ? (int)(high - digits) * 16 + (int)(low - digits) : -1;
+    int high = hex_digit(text[3]), low = hex_digit(text[4]);
+    return high >= 0 && low >= 0 ? high * 16 + low : -1;
 }
 
 static void find_byte_tokens(struct tokenizer *t)

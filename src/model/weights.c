@@ -1,7 +1,6 @@
 #include "model/weights.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,70 +51,73 @@ static const struct tensor *check_tensor(struct finder *f, const struct tensor *
 }
 
 /* The tensor of that name with shape (rows, columns), or (rows) if columns is 0. */
-static const struct tensor *find(struct finder *f, uint64_t rows, uint64_t columns, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
-static const struct tensor *find(struct finder *f, uint64_t rows, uint64_t columns, const char *fmt, ...)
+static const struct tensor *find(struct finder *f, uint64_t rows, uint64_t columns, const char *name)
 {
-    char name[160];
-    int n = snprintf(name, sizeof name, "%s", f->prefix);
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(name + n, sizeof name - (size_t)n, fmt, args);
-    va_end(args);
-    const struct tensor *t = safetensors_find(f->s->files, name);
+    char full[192];
+    snprintf(full, sizeof full, "%s%s", f->prefix, name);
+    const struct tensor *t = safetensors_find(f->s->files, full);
     if (t != NULL)
         return check_tensor(f, t, rows, columns);
     const char *file = safetensors_count(f->s->files) > 0 ? safetensors_at(f->s->files, 0)->file : "the checkpoint";
-    err_set(f->e, "%s: tensor %s is missing; a %s of %u layers has it", file, name,
+    err_set(f->e, "%s: tensor %s is missing; a %s of %u layers has it", file, full,
             config_family_name(f->s->config.family), f->s->config.layers);
     f->bad = true;
     return NULL;
+}
+
+/* The same for a tensor of layer l: "layers.3.mlp.up_proj.weight", "h.3.mlp.c_fc.weight". */
+static const struct tensor *find_in(struct finder *f, uint32_t l, uint64_t rows, uint64_t columns, const char *name)
+{
+    char full[128];
+    snprintf(full, sizeof full, "%s.%u.%s", f->s->config.family == FAMILY_GPT2 ? "h" : "layers", l, name);
+    return find(f, rows, columns, full);
 }
 
 static void find_llama_layer(struct finder *f, uint32_t l, struct source *m, const struct tensor **v)
 {
     const struct model_config *c = &f->s->config;
     const uint32_t width = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
-    const char letter[3] = {'q', 'k', 'v'};
-    for (int i = 0; i < 3 && !f->bad; i++) {
-        m[MATRIX_QKV].w[i] = find(f, i == 0 ? width : kv, c->dim, "layers.%u.self_attn.%c_proj.weight", l, letter[i]);
+    static const char *const qkv[3] = {"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"};
+    static const char *const bias[3] = {"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias"};
+    for (int i = 0; i < 3; i++) {
+        m[MATRIX_QKV].w[i] = find_in(f, l, i == 0 ? width : kv, c->dim, qkv[i]);
         if (c->qkv_bias)
-            m[MATRIX_QKV].b[i] = find(f, i == 0 ? width : kv, 0, "layers.%u.self_attn.%c_proj.bias", l, letter[i]);
+            m[MATRIX_QKV].b[i] = find_in(f, l, i == 0 ? width : kv, 0, bias[i]);
     }
-    m[MATRIX_O].w[0] = find(f, c->dim, width, "layers.%u.self_attn.o_proj.weight", l);
+    m[MATRIX_O].w[0] = find_in(f, l, c->dim, width, "self_attn.o_proj.weight");
     if (c->o_bias)
-        m[MATRIX_O].b[0] = find(f, c->dim, 0, "layers.%u.self_attn.o_proj.bias", l);
-    m[MATRIX_UP].w[0] = find(f, c->hidden, c->dim, "layers.%u.mlp.gate_proj.weight", l);
-    m[MATRIX_UP].w[1] = find(f, c->hidden, c->dim, "layers.%u.mlp.up_proj.weight", l);
-    m[MATRIX_DOWN].w[0] = find(f, c->dim, c->hidden, "layers.%u.mlp.down_proj.weight", l);
+        m[MATRIX_O].b[0] = find_in(f, l, c->dim, 0, "self_attn.o_proj.bias");
+    m[MATRIX_UP].w[0] = find_in(f, l, c->hidden, c->dim, "mlp.gate_proj.weight");
+    m[MATRIX_UP].w[1] = find_in(f, l, c->hidden, c->dim, "mlp.up_proj.weight");
+    m[MATRIX_DOWN].w[0] = find_in(f, l, c->dim, c->hidden, "mlp.down_proj.weight");
     if (c->mlp_bias) {
-        m[MATRIX_UP].b[0] = find(f, c->hidden, 0, "layers.%u.mlp.gate_proj.bias", l);
-        m[MATRIX_UP].b[1] = find(f, c->hidden, 0, "layers.%u.mlp.up_proj.bias", l);
-        m[MATRIX_DOWN].b[0] = find(f, c->dim, 0, "layers.%u.mlp.down_proj.bias", l);
+        m[MATRIX_UP].b[0] = find_in(f, l, c->hidden, 0, "mlp.gate_proj.bias");
+        m[MATRIX_UP].b[1] = find_in(f, l, c->hidden, 0, "mlp.up_proj.bias");
+        m[MATRIX_DOWN].b[0] = find_in(f, l, c->dim, 0, "mlp.down_proj.bias");
     }
-    v[ATTN_NORM] = find(f, c->dim, 0, "layers.%u.input_layernorm.weight", l);
-    v[MLP_NORM] = find(f, c->dim, 0, "layers.%u.post_attention_layernorm.weight", l);
+    v[ATTN_NORM] = find_in(f, l, c->dim, 0, "input_layernorm.weight");
+    v[MLP_NORM] = find_in(f, l, c->dim, 0, "post_attention_layernorm.weight");
     if (c->qk_norm) {
-        v[Q_NORM] = find(f, c->head_dim, 0, "layers.%u.self_attn.q_norm.weight", l);
-        v[K_NORM] = find(f, c->head_dim, 0, "layers.%u.self_attn.k_norm.weight", l);
+        v[Q_NORM] = find_in(f, l, c->head_dim, 0, "self_attn.q_norm.weight");
+        v[K_NORM] = find_in(f, l, c->head_dim, 0, "self_attn.k_norm.weight");
     }
 }
 
 static void find_gpt2_layer(struct finder *f, uint32_t l, struct source *m, const struct tensor **v)
 {
     const struct model_config *c = &f->s->config;
-    m[MATRIX_QKV].w[0] = find(f, c->dim, 3 * (uint64_t)c->dim, "h.%u.attn.c_attn.weight", l);
-    m[MATRIX_QKV].b[0] = find(f, 3 * (uint64_t)c->dim, 0, "h.%u.attn.c_attn.bias", l);
-    m[MATRIX_O].w[0] = find(f, c->dim, c->dim, "h.%u.attn.c_proj.weight", l);
-    m[MATRIX_O].b[0] = find(f, c->dim, 0, "h.%u.attn.c_proj.bias", l);
-    m[MATRIX_UP].w[0] = find(f, c->dim, c->hidden, "h.%u.mlp.c_fc.weight", l);
-    m[MATRIX_UP].b[0] = find(f, c->hidden, 0, "h.%u.mlp.c_fc.bias", l);
-    m[MATRIX_DOWN].w[0] = find(f, c->hidden, c->dim, "h.%u.mlp.c_proj.weight", l);
-    m[MATRIX_DOWN].b[0] = find(f, c->dim, 0, "h.%u.mlp.c_proj.bias", l);
-    v[ATTN_NORM] = find(f, c->dim, 0, "h.%u.ln_1.weight", l);
-    v[ATTN_NORM_BIAS] = find(f, c->dim, 0, "h.%u.ln_1.bias", l);
-    v[MLP_NORM] = find(f, c->dim, 0, "h.%u.ln_2.weight", l);
-    v[MLP_NORM_BIAS] = find(f, c->dim, 0, "h.%u.ln_2.bias", l);
+    m[MATRIX_QKV].w[0] = find_in(f, l, c->dim, 3 * (uint64_t)c->dim, "attn.c_attn.weight");
+    m[MATRIX_QKV].b[0] = find_in(f, l, 3 * (uint64_t)c->dim, 0, "attn.c_attn.bias");
+    m[MATRIX_O].w[0] = find_in(f, l, c->dim, c->dim, "attn.c_proj.weight");
+    m[MATRIX_O].b[0] = find_in(f, l, c->dim, 0, "attn.c_proj.bias");
+    m[MATRIX_UP].w[0] = find_in(f, l, c->dim, c->hidden, "mlp.c_fc.weight");
+    m[MATRIX_UP].b[0] = find_in(f, l, c->hidden, 0, "mlp.c_fc.bias");
+    m[MATRIX_DOWN].w[0] = find_in(f, l, c->hidden, c->dim, "mlp.c_proj.weight");
+    m[MATRIX_DOWN].b[0] = find_in(f, l, c->dim, 0, "mlp.c_proj.bias");
+    v[ATTN_NORM] = find_in(f, l, c->dim, 0, "ln_1.weight");
+    v[ATTN_NORM_BIAS] = find_in(f, l, c->dim, 0, "ln_1.bias");
+    v[MLP_NORM] = find_in(f, l, c->dim, 0, "ln_2.weight");
+    v[MLP_NORM_BIAS] = find_in(f, l, c->dim, 0, "ln_2.bias");
 }
 
 /* Checkpoints of the bare model leave the prefix out. */
@@ -189,7 +191,7 @@ int weights_open(struct weights *w, const struct model_config *c, const struct s
     w->store = s;
     w->layer = xcalloc(c->layers, sizeof *w->layer);
     s->matrix = xcalloc(c->layers * MATRICES + 1, sizeof *s->matrix);
-    s->vector = xcalloc(c->layers * VECTORS + 2, sizeof *s->vector);
+    s->vector = xcalloc(c->layers * VECTORS + 2, sizeof(const struct tensor *));
     bool room = w->layer != NULL && s->matrix != NULL && s->vector != NULL;
     if (!room)
         err_memory(e, c->layers * sizeof *w->layer, "the list of layers");
@@ -241,10 +243,10 @@ static int check_finite(const struct tensor *t, const float *x, uint64_t first, 
         memcpy(&bits, x + i, sizeof bits);
         bad |= (bits & 0x7f800000u) == 0x7f800000u;
     }
-    for (size_t i = 0; bad && i < n; i++) /* slow, to name the place */
+    for (size_t i = 0; bad && i < n; i++, first++) /* slow, to name the place */
         if (!(x[i] - x[i] == 0.0f))
             return err_set(e, "%s: tensor %s holds %s at element %llu, a number was expected", t->file, t->name,
-                           x[i] != x[i] ? "a NaN" : "an infinity", (unsigned long long)(first + i));
+                           x[i] != x[i] ? "a NaN" : "an infinity", (unsigned long long)first);
     return 0;
 }
 
@@ -371,9 +373,13 @@ static int pack(struct weights_store *s, struct linear *m, const struct source *
     size_t floats = (size_t)panel_count(m->out) * m->in * PANEL, last = (size_t)m->in * PANEL;
     float *panels = new_floats(s, floats, e);
     float *line = xmalloc((m->in > m->out ? m->in : m->out) * sizeof *line);
-    int rc = panels == NULL || line == NULL ? err_memory(e, floats * sizeof *panels, "the weights") : 0;
-    if (rc == 0)
-        memset(panels + floats - last, 0, last * sizeof *panels);
+    int rc = 0;
+    if (panels == NULL || line == NULL) {
+        xfree(line);
+        err_memory(e, floats * sizeof *panels, "the weights");
+        return -1;
+    }
+    memset(panels + floats - last, 0, last * sizeof *panels);
     for (uint32_t p = 0, at = 0; rc == 0 && p < m->n_parts; at += m->part[p++].out)
         rc = m->in_out ? pack_columns(from->w[p], panels, m->in, line, e)
                        : pack_rows(from->w[p], at, panels, m->in, line, e);

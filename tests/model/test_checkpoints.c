@@ -38,7 +38,7 @@ static void check_one(const char *dir, const struct forward_engine *engine, uint
     if (model_check(dir, engine, &r, &e) != 0)
         fail_msg("%s", e.what);
     if (!r.pass)
-        fail_msg("%s: %s", dir, r.first_failure);
+        fail_msg("%s: %s", dir, r.first.what);
     for (int mode = 0; mode < 2; mode++) {
         assert_true(r.mode[mode].greedy_checked >= 16);
         assert_int_equal(r.mode[mode].greedy_equal, r.mode[mode].greedy_checked);
@@ -172,7 +172,7 @@ static int child(void)
     fflush(stdout);
     for (size_t i = 0; i < ARRAY_LEN(ours); i++)
         if (model_check(ours[i], &tile, &r, &e) != 0 || !r.pass) {
-            printf("%s: %s%s\n", ours[i], e.what, r.first_failure);
+            printf("%s: %s%s\n", ours[i], e.what, r.first.what);
             return 1;
         }
     return 0;
