@@ -218,7 +218,7 @@ static void examine_match(struct cursor *c, uint32_t n, struct miss *m)
 
 bool miss_examine(struct cursor *c, uint32_t upto, uint32_t req, struct miss *out)
 {
-    struct step s;
+    struct step s = {0};
     uint32_t here = c->at, n = decided_at(c->tape, c->branch, upto, req, &s);
     *out = (struct miss){.req = req};
     if (n == 0)
