@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "script/nearest.h"
 #include "script/script.h"
+#include "tape/why.h"
 
 /*  X(ENUM, "word", "short", "operand", "help") */
 #define SESSION_COMMANDS(X)                                                                                  \
@@ -17,6 +18,7 @@
     X(FIRST, "first", "", "", "to before the first step")                                                    \
     X(LAST, "last", "", "", "to the last step")                                                              \
     X(GOTO, "goto", "g", "STEP", "to a step by its number")                                                  \
+    X(WHY, "why", "w", "[STEP]", "what made this step happen")                                               \
     X(SHOW, "show", "s", "", "the tree, the slots and the requests as text")                                 \
     X(HELP, "help", "?", "", "this list")                                                                    \
     X(QUIT, "quit", "q", "", "leave")
@@ -113,6 +115,23 @@ static int go_to(struct session *s, const char *number, struct buf *out, struct 
     return 0;
 }
 
+static int why(struct session *s, const char *number, struct buf *out, struct err *e)
+{
+    struct cursor *c = &s->plain.cursor;
+    struct cause causes[CAUSES];
+    char *end;
+    unsigned long n = *number != '\0' ? strtoul(number, &end, 10) : c->at;
+    uint32_t last = tape_length(c->tape, c->branch);
+    if ((*number != '\0' && (*number < '0' || *number > '9' || *end != '\0')) || n == 0 || n > last)
+        return err_set(e, "why needs a step from 1 to %u, not '%.40s'", last, *number != '\0' ? number : "0");
+    int count = why_chain(c, &s->plain.words.said, (uint32_t)n, causes);
+    for (int i = 0; i < count; i++)
+        buf_printf(out, "  step %u: %s\n", causes[i].step, causes[i].text);
+    if (count == 0)
+        buf_printf(out, "  step %lu has no other cause than its operation\n", n);
+    return 0;
+}
+
 /* Run a line of the script language from here and show the steps it made. */
 static int act(struct session *s, const char *line, struct buf *out, struct err *e)
 {
@@ -145,6 +164,7 @@ static int serve(struct session *s, enum session_command command, const char *re
     case DO_FIRST: stand(s, 0, out); return 0;
     case DO_LAST: stand(s, UINT32_MAX, out); return 0;
     case DO_GOTO: return go_to(s, rest, out, e);
+    case DO_WHY: return why(s, rest, out, e);
     case DO_SHOW: plain_scene(cursor_scene(&s->plain.cursor), &s->plain.words, out); return 0;
     case DO_HELP: show_help(out); return 0;
     default: return 0;

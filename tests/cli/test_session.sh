@@ -45,6 +45,8 @@ say 'a step that does not exist' 'goto 99' '! goto needs a step from 0 to 31'
 say 'an unknown kind' 'find spilt_node' "did you mean split_node?"
 say 'an unknown word' 'insrt x' "'insrt' is no command; did you mean insert?"
 say 'a setting' 'pool 3' 'pool is a setting of the whole run'
+say 'why' 'why 11' '  step 10: '
+say 'why not' 'why x' '! why needs a step from 1 to 31'
 say 'last' 'last' '31 MATCHED'
 say 'beyond the end' 'n' '! this is the last step'
 say 'act' 'insert "the dog"' '44 INSERTED'
