@@ -41,6 +41,17 @@ static bool store_room(const struct cache *c, uint32_t units)
     return (uint64_t)c->s->token_top + units + 8 < STORE_UNITS && (uint64_t)c->s->value_top + units + 8 < STORE_UNITS;
 }
 
+/* Nothing records and nothing has to grow: the usual case when speed counts. */
+static bool roomy(const struct cache *c, uint32_t units)
+{
+    const struct head *h = &c->w->head;
+    uint32_t top = h->node_top + 4;
+    return !tape_recording(c->t) && (size_t)units + h->page_size + 8 <= c->scratch_cap && top < WORLD_NODES &&
+           top <= c->index.hash_cap && top <= c->leaves.heap_cap && top <= c->leaves.where_cap &&
+           (h->node_count + 4) * 5ull <= (c->index.mask + 1ull) * 3 && h->clock < UINT32_MAX / 2 &&
+           store_room(c, units);
+}
+
 /* An operation makes at most two nodes (a split and a leaf), walks no deeper than the key has pages or
  * the tree has nodes, and writes no more than a few words a node and two a unit. */
 bool cache_more(struct cache *c, uint32_t units)
@@ -50,6 +61,8 @@ bool cache_more(struct cache *c, uint32_t units)
     if (depth > h->node_count + 2)
         depth = h->node_count + 2;
     c->asked = units;
+    if (roomy(c, units))
+        return true;
     void *scratch = c->scratch;
     bool ok = xgrow(&scratch, &c->scratch_cap, (size_t)units + h->page_size + 8, sizeof *c->scratch);
     c->scratch = scratch;

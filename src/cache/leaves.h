@@ -38,7 +38,7 @@ void leaves_clear(struct leaf_order *o);
 void leaves_free(struct leaf_order *o);
 /* Put the node in or take it out, as the world says. Call it when its lock or its children changed. */
 void leaves_update(struct leaf_order *o, const struct world *w, uint32_t node);
-/* The node's key may have become smaller (mru): move it if it is in. */
+/* Under mru: the node's key has become smaller, move it if it is in. */
 void leaves_touch(struct leaf_order *o, const struct world *w, uint32_t node);
 void leaves_remove(struct leaf_order *o, uint32_t node);      /* if it is in */
 uint32_t leaves_first(struct leaf_order *o, const struct world *w); /* 0 when there is none */

@@ -39,6 +39,19 @@ static uint32_t find_child(const struct cache *c, uint32_t node, const struct ke
     return index_find(&c->index, cache_scene(c), node, key->ns, key->tok + at);
 }
 
+#if defined(__GNUC__)
+#define FETCH_SOON(place) __builtin_prefetch(place)
+#else
+#define FETCH_SOON(place) ((void)(place))
+#endif
+
+/* Ask for the key's cache lines at once, so that they arrive while the first node is still looked up. */
+static void fetch_key(const struct key *key)
+{
+    for (uint32_t i = 0; i < key->units; i += 16)
+        FETCH_SOON(key->tok + i);
+}
+
 /* The key's token at unit `at`, or "the key ends". */
 static uint32_t key_token(const struct cache *c, const struct key *key, uint32_t at)
 {
@@ -48,8 +61,10 @@ static uint32_t key_token(const struct cache *c, const struct key *key, uint32_t
 static void stamp(struct cache *c, uint32_t node, uint32_t now, uint32_t minus)
 {
     CACHE_SET(c, NODE(node).last_access, now);
-    CACHE_SET(c, NODE(node).last_minus, minus);
-    leaves_touch(&c->leaves, c->w, node);
+    if (NODE(node).last_minus != minus) /* always 0 in the classic rules */
+        CACHE_SET(c, NODE(node).last_minus, minus);
+    if (c->w->head.policy == POLICY_MRU)
+        leaves_touch(&c->leaves, c->w, node);
 }
 
 /* An unused entry, all 0 but its id and its two times (two calls of the clock, sglang §1.1). */
@@ -185,6 +200,7 @@ struct match radix_match_prefix(struct cache *c, const struct key *key, uint32_t
         CACHE_EMIT(c, MATCH_NOTHING, key->raw, c->w->head.page_size);
         return m;
     }
+    fetch_key(key);
     uint32_t now = classic ? cache_tick(c) : 0; /* M2 */
     if (classic)
         stamp(c, ROOT, now, 0);
