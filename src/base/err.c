@@ -17,6 +17,9 @@ static void err_fill(struct err *e, bool usage, const char *fmt, va_list args)
     e->usage = usage;
     e->hint[0] = '\0';
     vsnprintf(e->what, sizeof e->what, fmt, args); /* NOLINT: the callers start args */
+    for (char *c = e->what; *c != '\0'; c++) /* names out of files may hold what steers a terminal */
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
 }
 
 int err_set(struct err *e, const char *fmt, ...)
