@@ -161,7 +161,7 @@ static int read_tensors(struct safetensors *s, const char *file, const json_t *h
         if (read_entry(entry, &t, data, len, e) != 0 || add_tensor(s, &t, e) != 0)
             return -1;
     }
-    return check_overlap(s->at + first, s->n - first, e);
+    return s->n > first ? check_overlap(s->at + first, s->n - first, e) : 0;
 }
 
 /* One file's bytes into the list. `file` must live as long as s. */
