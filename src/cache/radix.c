@@ -78,7 +78,7 @@ static uint32_t node_new(struct cache *c)
         node = h->node_top;
         CACHE_SET(c, h->node_top, node + 1);
     }
-    const uint32_t *word = &NODE(node).id;
+    const uint32_t *word = (const uint32_t *)&NODE(node);
     for (uint32_t i = 0; i < sizeof(struct node) / 4; i++)
         CACHE_SET(c, word[i], 0);
     CACHE_SET(c, NODE(node).id, h->next_id);

@@ -36,7 +36,7 @@ static uint32_t req_entry(struct cache *c, uint32_t cap)
         return 0;
     CACHE_SET(c, h->request_top, req + 1);
     CACHE_SET(c, h->request_count, h->request_count + 1);
-    const uint32_t *word = &REQ(req).rid;
+    const uint32_t *word = (const uint32_t *)&REQ(req);
     for (uint32_t i = 0; i < sizeof(struct request) / 4; i++)
         CACHE_SET(c, word[i], 0);
     CACHE_SET(c, REQ(req).rid, h->next_rid);

@@ -102,22 +102,24 @@ static const struct step_record *step_record(const struct branch *b, uint32_t n)
 /* Where step n's runs and words begin: at the end of the step before it. */
 static struct step_record step_begin(const struct branch *b, uint32_t n)
 {
-    return n - b->base == 1 ? (struct step_record){0} : *step_record(b, n - 1);
+    static const struct step_record START;
+    return n - b->base == 1 ? START : *step_record(b, n - 1);
 }
 
 /* ---- moving a world in time --------------------------------------------------------------------------- */
 
-/* One side (before or after) of a run: n words from pile word *at, as a stride or one by one. */
-static void side_write(const struct branch *b, uint32_t *at, bool stride, uint32_t n, uint32_t *to)
+/* One side (before or after) of a run: n words from pile word *at, as a stride or one by one. Written to
+ * `to` if wanted, else passed over. */
+static void side_write(const struct branch *b, uint32_t *at, bool stride, uint32_t n, uint32_t *to, bool wanted)
 {
     if (stride) {
         uint32_t first = pile_word(b, *at), step = pile_word(b, *at + 1);
-        for (uint32_t i = 0; to != NULL && i < n; i++)
+        for (uint32_t i = 0; wanted && i < n; i++)
             to[i] = first + i * step;
         *at += 2;
         return;
     }
-    for (uint32_t i = 0; to != NULL && i < n; i++)
+    for (uint32_t i = 0; wanted && i < n; i++)
         to[i] = pile_word(b, *at + i);
     *at += n;
 }
@@ -131,12 +133,12 @@ static void step_apply(const struct branch *b, uint32_t n, struct world *w, bool
         uint32_t *to = w->word + run->at;
         if (run->info & RUN_SMALL) {
             uint32_t diff = (uint32_t)((int32_t)run->info >> 1);
-            *to += forward ? diff : 0u - diff;
+            *to = forward ? *to + diff : *to - diff;
             continue;
         }
         uint32_t len = run->info >> RUN_SHIFT;
-        side_write(b, &word, (run->info & RUN_BEFORE_STRIDE) != 0, len, forward ? NULL : to);
-        side_write(b, &word, (run->info & RUN_AFTER_STRIDE) != 0, len, forward ? to : NULL);
+        side_write(b, &word, (run->info & RUN_BEFORE_STRIDE) != 0, len, to, !forward);
+        side_write(b, &word, (run->info & RUN_AFTER_STRIDE) != 0, len, to, forward);
     }
 }
 

@@ -100,7 +100,7 @@ static char *json_short(const json_t *v)
 {
     char *text = v != NULL ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     if (text != NULL && strlen(text) > 300)
-        strcpy(text + 296, "…");
+        memcpy(text + 296, "…", sizeof "…");
     return text;
 }
 
@@ -449,7 +449,7 @@ static int take(struct replay *r, uint32_t req, uint32_t upto, bool *got)
 static int op_start(struct replay *r)
 {
     struct cache *c = &r->cache;
-    uint32_t n, extend_to;
+    uint32_t n, extend_to = 0;
     char rid[24];
     bool got;
     struct req_spec spec = {0};
@@ -484,7 +484,7 @@ static int op_start(struct replay *r)
 
 static int op_next_chunk(struct replay *r)
 {
-    uint32_t req = request_of(r), start, extend_to;
+    uint32_t req = request_of(r), start = 0, extend_to = 0;
     bool got;
     TRY(get_u32(r, "start", &start));
     TRY(get_u32(r, "extend_to", &extend_to));
@@ -496,7 +496,7 @@ static int op_next_chunk(struct replay *r)
 
 static int op_unfinished(struct replay *r)
 {
-    uint32_t req = request_of(r), fill;
+    uint32_t req = request_of(r), fill = 0;
     TRY(get_u32(r, "fill_len", &fill));
     const struct request *q = &r->cache.w->request[req];
     if (req == 0 || fill > q->kv_len)
@@ -538,7 +538,7 @@ static int op_decode(struct replay *r)
 static int op_finish(struct replay *r)
 {
     struct cache *c = &r->cache;
-    uint32_t req = request_of(r), n, ask, freed;
+    uint32_t req = request_of(r), n, ask = 0, freed;
     char rid[24];
     if (req == 0)
         return bad_record(r, "rid", "a running request");
