@@ -478,7 +478,6 @@ static int request_run(struct engine *en, struct running *r, struct err *e)
 int engine_request(struct engine *en, const struct request_spec *spec, struct request_report *out, struct err *e)
 {
     *out = (struct request_report){.prompt_tokens = spec->n};
-    atomic_store(&en->cancel, false);
     if (engine_warm(en, e) != 0 || request_check(en, spec, e) != 0)
         return -1;
     struct sample_params params = sample_greedy();
@@ -489,6 +488,7 @@ int engine_request(struct engine *en, const struct request_spec *spec, struct re
     if (r.sampler == NULL)
         return -1;
     int rc = request_run(en, &r, e);
+    atomic_store(&en->cancel, false); /* it counts for one request, even if it came just before it began */
     sampler_free(r.sampler);
     return rc;
 }

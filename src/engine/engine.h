@@ -94,7 +94,8 @@ int engine_set_policy(struct engine *en, uint32_t policy, struct err *e);
 /* A step that only says something (a script's `say`). */
 int engine_note(struct engine *en, const char *text, struct err *e);
 
-/* From any thread: end the forward pass that is running; its request ends with OUTCOME_CANCELLED. */
+/* From any thread: end the forward pass that is running; its request (or, between two, the next one)
+ * ends with OUTCOME_CANCELLED. */
 void engine_cancel(struct engine *en);
 
 /* Act from another moment of the history (tape_act_at) and make ready for it. */
