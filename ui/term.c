@@ -287,15 +287,37 @@ static void start_colours(struct term *t)
     t->pairs = 1;
 }
 
+/* Terminals send these with or without the keypad mode that was asked for; TERM knows one of the two. */
+static void name_keys(void)
+{
+    static const struct {
+        const char *bytes;
+        int code;
+    } KEYS[] = {
+        {"\033[A", KEY_UP},   {"\033[B", KEY_DOWN}, {"\033[C", KEY_RIGHT}, {"\033[D", KEY_LEFT},
+        {"\033OA", KEY_UP},   {"\033OB", KEY_DOWN}, {"\033OC", KEY_RIGHT}, {"\033OD", KEY_LEFT},
+        {"\033[H", KEY_HOME}, {"\033[F", KEY_END},  {"\033OH", KEY_HOME},  {"\033OF", KEY_END},
+        {"\033[1~", KEY_HOME}, {"\033[4~", KEY_END}, {"\033[7~", KEY_HOME}, {"\033[8~", KEY_END},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++)
+        if (key_defined(KEYS[i].bytes) == 0)
+            define_key(KEYS[i].bytes, KEYS[i].code);
+}
+
 static void prepare_input(void)
 {
+    name_keys();
     cbreak();
     noecho();
     nonl();
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
     set_escdelay(25);
+    typeahead(-1); /* a frame is not cut short, nor the keyboard asked about it at every line */
     curs_set(0);
+    /* Until it has left the screen once, ncurses writes at every move of the cursor; after that, once a
+     * frame. The first refresh enters the screen again. */
+    endwin();
 }
 
 struct term *term_open(struct err *e)
