@@ -119,10 +119,10 @@ static int why(struct session *s, const char *number, struct buf *out, struct er
 {
     struct cursor *c = &s->plain.cursor;
     struct cause causes[CAUSES];
-    char *end;
+    char *end = NULL;
     unsigned long n = *number != '\0' ? strtoul(number, &end, 10) : c->at;
     uint32_t last = tape_length(c->tape, c->branch);
-    if ((*number != '\0' && (*number < '0' || *number > '9' || *end != '\0')) || n == 0 || n > last)
+    if ((*number != '\0' && (*number < '0' || *number > '9' || end == NULL || *end != '\0')) || n == 0 || n > last)
         return err_set(e, "why needs a step from 1 to %u, not '%.40s'", last, *number != '\0' ? number : "0");
     int count = why_chain(c, &s->plain.words.said, (uint32_t)n, causes);
     for (int i = 0; i < count; i++)
