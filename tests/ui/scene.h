@@ -85,7 +85,7 @@ static void stage_open(struct stage *g, uint32_t pool, uint32_t page, const char
     cache_end(&g->c);
 }
 
-static void stage_close(struct stage *g)
+static inline void stage_close(struct stage *g)
 {
     cache_done(&g->c);
     tape_free(g->t);
@@ -184,7 +184,7 @@ static void stage_request(struct stage *g, const char *prompt, const char *answe
     "short and very friendly sentence that a child can understand.\n<|user|>"
 
 /* Three requests of 36 tokens, 29 in common. */
-static void scene_three(struct stage *g)
+static inline void scene_three(struct stage *g)
 {
     stage_open(g, 128, 1, "shared system prompt");
     stage_request(g, SCENE_SYSTEM " What color is the clear sky? <|assistant|>", "The sky is blue. <|end|>");
@@ -193,7 +193,7 @@ static void scene_three(struct stage *g)
 }
 
 /* A pool that is too small for everything: the oldest leaves have to go. */
-static void scene_evict(struct stage *g)
+static inline void scene_evict(struct stage *g)
 {
     stage_open(g, 64, 1, "a small pool");
     stage_request(g, SCENE_SYSTEM " What color is the clear sky? <|assistant|>", "The sky is blue. <|end|>");
@@ -203,7 +203,7 @@ static void scene_evict(struct stage *g)
 }
 
 /* A node with many children. */
-static void scene_fan(struct stage *g, int children)
+static inline void scene_fan(struct stage *g, int children)
 {
     char prompt[200];
     stage_open(g, 8192, 1, "one system prompt, many questions");
