@@ -92,23 +92,60 @@ static void penalise(struct sampler *s, const uint32_t *history, size_t n)
             s->seen[history[i]] = false;
 }
 
-/* Logits of the first n candidates, best first, into probabilities. */
+/* Logits into probabilities, summed in the order they stand in. */
 static void softmax(struct candidate *c, uint32_t n, double temperature)
 {
     double top = c[0].weight, sum = 0;
+    for (uint32_t i = 1; i < n; i++)
+        top = c[i].weight > top ? c[i].weight : top;
     for (uint32_t i = 0; i < n; i++)
         sum += c[i].weight = exp((c[i].weight - top) / temperature);
     for (uint32_t i = 0; i < n; i++)
         c[i].weight /= sum;
 }
 
-/* How many of the n candidates stay: top-p keeps the fewest that reach p, min-p those near the best. */
-static uint32_t keep(const struct sample_params *p, const struct candidate *c, uint32_t n)
+/* The best k of n to the front, in order. Sorting all of a large vocabulary would cost more than the model:
+ * partition around a pivot until the first k are apart, then sort those. */
+static void best_first(struct candidate *c, uint32_t n, uint32_t k)
+{
+    uint32_t low = 0, high = n; /* [low, high) holds the border */
+    while (k < n && high - low > 16) {
+        struct candidate pivot = c[low + (high - low) / 2];
+        uint32_t i = low, j = high - 1;
+        for (;;) {
+            while (by_weight(&c[i], &pivot) < 0)
+                i++;
+            while (by_weight(&pivot, &c[j]) < 0)
+                j--;
+            if (i >= j)
+                break;
+            struct candidate swap = c[i];
+            c[i++] = c[j];
+            c[j--] = swap;
+        }
+        if (k <= j + 1 && j + 1 < high)
+            high = j + 1;
+        else
+            low = j + 1;
+    }
+    qsort(c, k < n ? (high > k ? high : k) : n, sizeof *c, by_weight);
+}
+
+/* How many of the n candidates stay: top-p keeps the fewest that reach p, min-p those near the best. More are
+ * put in order only as they are needed. */
+static uint32_t keep(const struct sample_params *p, struct candidate *c, uint32_t n)
 {
     double sum = 0;
     uint32_t kept = 0;
-    while (kept < n && sum < p->top_p && c[kept].weight >= p->min_p * c[0].weight)
-        sum += c[kept++].weight;
+    for (uint32_t sorted = 0; kept < n; kept++) {
+        if (kept == sorted) {
+            sorted = sorted == 0 ? 64 : n / 8 > sorted ? 8 * sorted : n;
+            best_first(c, n, sorted < n ? sorted : n);
+        }
+        if (sum >= p->top_p || c[kept].weight < p->min_p * c[0].weight)
+            break;
+        sum += c[kept].weight;
+    }
     return kept > 0 ? kept : 1;
 }
 
@@ -143,10 +180,11 @@ uint32_t sampler_next(struct sampler *s, const float *logits, const uint32_t *hi
     penalise(s, history, n_history);
     if (p->temperature == 0)
         return best_candidate(s);
-    qsort(s->candidate, s->vocab, sizeof *s->candidate, by_weight);
     uint32_t n = p->top_k > 0 && p->top_k < s->vocab ? p->top_k : s->vocab;
+    if (n < s->vocab)
+        best_first(s->candidate, s->vocab, n);
     softmax(s->candidate, n, p->temperature);
-    return draw(s, keep(p, s->candidate, n));
+    return draw(s, p->top_p < 1 || p->min_p > 0 ? keep(p, s->candidate, n) : n);
 }
 
 uint32_t sample_argmax(const float *logits, uint32_t vocab)

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -75,6 +76,50 @@ static void test_filters(void **state)
     p.min_p = 0.3; /* exp(-1) of the best stays, exp(-2) does not */
     count_draws(&p, count);
     assert_true(count[2] > 0 && count[0] + count[4] + count[5] == 0);
+}
+
+/* Large vocabularies are put in order only in part: the same tokens must stay as when all are sorted. */
+static int by_logit(const void *a, const void *b)
+{
+    const float *x = a, *y = b;
+    return x[0] != y[0] ? (x[0] > y[0] ? -1 : 1) : (x[1] < y[1] ? -1 : 1);
+}
+
+static void test_filters_of_a_large_vocabulary(void **state)
+{
+    (void)state;
+    enum { LARGE = 3000, ROUNDS = 60, TRIES = 200 };
+    static float large[LARGE], sorted[LARGE][2];
+    struct prng r;
+    struct err e = {0};
+    unsigned inside = 0;
+    prng_seed(&r, 6);
+    for (int round = 0; round < ROUNDS; round++) {
+        double sum = 0, reached = 0, top_p = 0.2 + 0.013 * round;
+        uint32_t top_k = round % 2 == 0 ? 0 : 1 + prng_below(&r, LARGE), last = 0, k = top_k > 0 ? top_k : LARGE;
+        for (int i = 0; i < LARGE; i++) { /* many equal logits */
+            large[i] = (float)prng_below(&r, 40 + 7 * (uint32_t)round) * 0.05f;
+            sorted[i][0] = large[i];
+            sorted[i][1] = (float)i;
+        }
+        qsort(sorted, LARGE, sizeof sorted[0], by_logit);
+        for (uint32_t i = 0; i < k; i++)
+            sum += exp((double)sorted[i][0]);
+        while (last < k && reached < top_p * sum * (1 - 1e-12))
+            reached += exp((double)sorted[last++][0]);
+        struct sample_params p = plain(1);
+        p.top_k = top_k;
+        p.top_p = top_p;
+        p.seed = (uint64_t)round;
+        struct sampler *s = sampler_new(&p, LARGE, &e);
+        for (int t = 0; t < TRIES; t++, inside++) {
+            uint32_t drawn = sampler_next(s, large, NULL, 0);
+            float key[2] = {large[drawn], (float)drawn};
+            assert_true(by_logit(key, sorted[last - 1]) <= 0 || drawn == (uint32_t)sorted[last - 1][1]);
+        }
+        sampler_free(s);
+    }
+    assert_int_equal(inside, ROUNDS * TRIES);
 }
 
 static void test_repetition_penalty(void **state)
@@ -170,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_greedy_takes_the_lowest_of_equals),
         cmocka_unit_test(test_draws_follow_the_softmax),
         cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_filters_of_a_large_vocabulary),
         cmocka_unit_test(test_repetition_penalty),
         cmocka_unit_test(test_the_seed_decides),
         cmocka_unit_test(test_ranges),
