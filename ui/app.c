@@ -132,6 +132,7 @@ const struct list *app_list(struct app *a)
     switch (a->v.show) {
     case SHOW_WHY: lists_why(&a->list, &a->m, &a->cursor); break;
     case SHOW_LOG: a->list.here = lists_log(&a->list, &a->m, &a->cursor, LOG_ROWS); break;
+    case SHOW_REQUESTS: lists_requests(&a->list, &a->m, &a->cursor); break;
     case SHOW_INVARIANTS: lists_invariants(&a->list, &a->m); break;
     default: break;
     }

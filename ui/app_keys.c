@@ -50,10 +50,16 @@ static int next_choice(const struct list *l, int line, int dir)
     return line;
 }
 
+/* Lists whose lines are chosen, to go to their steps. */
+static bool chooses(const struct app *a)
+{
+    return a->v.show == SHOW_WHY || a->v.show == SHOW_REQUESTS;
+}
+
 static void open_list(struct app *a)
 {
     int first = next_choice(app_list(a), -1, 1);
-    a->v.line = a->v.show == SHOW_WHY && first >= 0 ? first : 0;
+    a->v.line = chooses(a) && first >= 0 ? first : 0;
 }
 
 static void open_view(struct app *a, enum show show)
@@ -66,7 +72,7 @@ static void open_view(struct app *a, enum show show)
 static void choose_line(struct app *a)
 {
     const struct list *l = app_list(a);
-    if (a->v.show != SHOW_WHY || a->v.line >= l->n || l->line[a->v.line].step == 0) {
+    if (!chooses(a) || a->v.line >= l->n || l->line[a->v.line].step == 0) {
         app_say(a, "This line leads to no step.");
         return;
     }
@@ -81,7 +87,7 @@ static void choose_line(struct app *a)
 static bool move_in_list(struct app *a, enum command c)
 {
     int by = c == CMD_NEXT_OP ? 1 : c == CMD_PREV_OP ? -1 : c == CMD_PLAY ? 10 : 0;
-    if (a->v.show == SHOW_WHY && (by == 1 || by == -1)) {
+    if (chooses(a) && (by == 1 || by == -1)) {
         a->v.line = next_choice(app_list(a), a->v.line, by);
         return true;
     }
@@ -129,6 +135,7 @@ static void run_command(struct app *a, enum command c)
     case CMD_RETURN: app_jump_return(a); break;
     case CMD_WHY: open_view(a, SHOW_WHY); break;
     case CMD_LOG: open_view(a, SHOW_LOG); break;
+    case CMD_REQUESTS: open_view(a, SHOW_REQUESTS); break;
     case CMD_INVARIANTS: open_view(a, SHOW_INVARIANTS); break;
     case CMD_CHOOSE: choose_line(a); break;
     case CMD_FOCUS: next_focus(a); break;

@@ -33,6 +33,7 @@
     X(WHY, 'w', 0, "w", "why", "why did this happen? why not more from the cache? with steps to go to", "look") \
     X(LOG, 'l', 0, "l", "log", "the steps around this one, one a line", "look")                              \
     X(INVARIANTS, 'i', 0, "i", "invariants", "what must always hold, with the numbers of this moment", "look") \
+    X(REQUESTS, 'r', 0, "r", "requests", "every request so far: what came from the cache, what was computed, why", "look") \
     X(FOCUS, K_TAB, 0, "Tab", "choose", "move the focus: tree, slots, none; Up and Down choose there", "look") \
     X(THEME, 'T', 0, "T", "theme", "the next theme of colours", "look")                                      \
     X(HELP, '?', 0, "?", "keys", "this list", "look")                                                        \

@@ -210,3 +210,58 @@ void lists_invariants(struct list *l, const struct moment *m)
     add_tree(l, m);
     add_locks(l, m);
 }
+
+/* ---- requests ----------------------------------------------------------------------------------------------- */
+
+enum { BAR = 12, LISTED = 200 };
+
+/* "==========#####.........": cached, computed, to do of a prompt. */
+static void draw_bar(const struct request *q, char bar[BAR + 1])
+{
+    uint32_t n = q->prompt_len > 0 ? q->prompt_len : 1;
+    uint32_t done = q->computed_len < q->prompt_len ? q->computed_len : q->prompt_len;
+    done = done > q->cached_len ? done : q->cached_len;
+    for (uint32_t i = 0; i < BAR; i++) {
+        uint32_t token = (uint32_t)((uint64_t)i * n / BAR);
+        bar[i] = token < q->cached_len ? '=' : token < done ? '#' : '.';
+    }
+    bar[BAR] = '\0';
+}
+
+static void add_request(struct list *l, const struct moment *m, struct cursor *c, uint32_t step, uint32_t r)
+{
+    const struct request *q = &m->sc.w->request[r];
+    struct miss miss;
+    char bar[BAR + 1];
+    draw_bar(q, bar);
+    bool known = miss_examine(c, m->at, r, &miss);
+    list_add(l, step, r == m->request ? ROLE_TEXT | STYLE_BOLD : ROLE_TEXT, "%3u  %s %6u %6u %8u %9u  %s", q->rid, bar,
+             q->prompt_len, q->cached_len, q->prompt_len - q->cached_len, q->total_len - q->prompt_len,
+             known ? miss_code_name(miss.code) : "");
+}
+
+void lists_requests(struct list *l, const struct moment *m, struct cursor *c)
+{
+    uint64_t prompt = 0, cached = 0, generated = 0;
+    uint32_t n = 0;
+    struct step s;
+    list_clear(l);
+    list_add(l, 0, ROLE_LABEL, "  n  = cached #  prompt cached computed generated  why not more");
+    for (uint32_t at = 0; (at = tape_find_kind(m->tape, m->branch, at, 1, EV_REQUEST)) != 0 && at <= m->at; n++) {
+        tape_step(m->tape, m->branch, at, &s);
+        const struct request *q = &m->sc.w->request[s.arg[0]];
+        if (n < LISTED)
+            add_request(l, m, c, at, s.arg[0]);
+        prompt += q->prompt_len;
+        cached += q->cached_len;
+        generated += q->total_len - q->prompt_len;
+    }
+    if (n == 0)
+        list_add(l, 0, ROLE_TEXT, "No request has arrived by this step.");
+    if (n > LISTED)
+        list_add(l, 0, ROLE_QUIET, "     .. and %u more", n - LISTED);
+    list_add(l, 0, ROLE_TEXT, " ");
+    list_add(l, 0, ROLE_TEXT | STYLE_BOLD, "So far: %llu prompt tokens, %llu of them (%.0f %%) not computed again; %llu "
+                                           "generated.", (unsigned long long)prompt, (unsigned long long)cached,
+             prompt > 0 ? (double)cached * 100 / (double)prompt : 0.0, (unsigned long long)generated);
+}

@@ -17,4 +17,7 @@ int lists_log(struct list *l, const struct moment *m, struct cursor *c, int rows
 /* Every invariant with the numbers of this moment. */
 void lists_invariants(struct list *l, const struct moment *m);
 
+/* Every request that has arrived by this moment, what it took from the cache and why not more; sums. */
+void lists_requests(struct list *l, const struct moment *m, struct cursor *c);
+
 #endif

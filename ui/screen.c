@@ -84,6 +84,7 @@ static const char *show_title(enum show show)
     switch (show) {
     case SHOW_WHY: return "why";
     case SHOW_LOG: return "log";
+    case SHOW_REQUESTS: return "requests";
     case SHOW_INVARIANTS: return "what must always hold";
     default: return "keys and marks";
     }
@@ -91,7 +92,8 @@ static const char *show_title(enum show show)
 
 static void draw_list(const struct picture *p, struct surface *s, struct rect r)
 {
-    int chosen = p->v->show == SHOW_WHY ? p->v->line : p->v->show == SHOW_LOG ? p->list->here : -1;
+    bool choose = p->v->show == SHOW_WHY || p->v->show == SHOW_REQUESTS;
+    int chosen = choose ? p->v->line : p->v->show == SHOW_LOG ? p->list->here : -1;
     if (p->v->message[0] != '\0' && r.h > 1)
         r.h--;
     list_draw(p->list, chosen, s, r);

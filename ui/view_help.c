@@ -28,7 +28,7 @@ static void footer_keys(const struct picture *p, enum command out[6])
     static const enum command REASONS[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_WHY, CMD_HELP, CMD_QUIT};
     const enum command *six = MIDDLE;
     if (p->v->show != SHOW_STEPPER)
-        six = p->v->show == SHOW_WHY ? CAUSES : LIST;
+        six = p->v->show == SHOW_WHY || p->v->show == SHOW_REQUESTS ? CAUSES : LIST;
     else if (p->v->playing)
         six = PLAYING;
     else if (p->v->focus != FOCUS_NONE)

@@ -67,6 +67,8 @@ static const struct shot SHOTS[] = {
     {"find-80x24", scene_three, "split_node", 1, 80, 24, false, "/evi"},
     {"command-80x24", scene_three, "split_node", 1, 80, 24, false, ":"},
     {"command-request-60x16", scene_three, "split_node", 1, 60, 16, false, ":request Where are the cats?"},
+    {"requests-80x24", scene_evict, "answer", 4, 80, 24, false, "r"},
+    {"requests-60x16-ascii", scene_evict, "split_node", 2, 60, 16, true, "r"},
     {"touch-80x24", scene_three, "split_node", 1, 80, 24, false, "<"},
     {"slots-60x16", scene_three, "split_node", 1, 60, 16, false, "\t\t"},
     {"choose-80x24", scene_three, "split_node", 1, 80, 24, false, "\t"},
