@@ -63,6 +63,7 @@ int app_init(struct app *a, const struct ui_feed *feed, const struct ui_options 
 void app_done(struct app *a);
 
 void app_key(struct app *a, int key);      /* one key (key.h) */
+void app_click(struct app *a, int x, int y, int w, int h); /* the mouse, on a screen of w x h */
 void app_wake(struct app *a);              /* the feed has something new */
 void app_look(struct app *a);              /* while it works: are there more steps? */
 void app_tick(struct app *a);              /* playing: the time for the next step has come */

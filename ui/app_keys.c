@@ -139,6 +139,11 @@ static void run_command(struct app *a, enum command c)
     case CMD_INVARIANTS: open_view(a, SHOW_INVARIANTS); break;
     case CMD_CHOOSE: choose_line(a); break;
     case CMD_FOCUS: next_focus(a); break;
+    case CMD_MOUSE:
+        a->v.mouse = !a->v.mouse;
+        app_say(a, a->v.mouse ? "Mouse on: click a node, a slot or the timeline. m leaves it to the terminal again."
+                              : "Mouse off.");
+        break;
     case CMD_THEME:
         a->theme = theme_next(a->theme);
         snprintf(a->v.message, sizeof a->v.message, "Theme %s: %s.", a->theme->name, a->theme->about);
@@ -172,10 +177,36 @@ static void unknown_key(struct app *a, int key)
         app_say(a, "This key does nothing here; ? lists the keys.");
 }
 
+static bool inside(struct rect r, int x, int y)
+{
+    return x >= r.x && x < r.x + r.w && y >= r.y && y < r.y + r.h;
+}
+
+void app_click(struct app *a, int x, int y, int w, int h)
+{
+    const struct head *head = &a->m.sc.w->head;
+    struct layout l = layout_make(w, h, head->pool, head->page_size);
+    struct picture p = {&a->m, &a->v, &a->marks, a->feed, &a->progress, &a->list};
+    uint32_t node, slot, step;
+    if (a->v.show != SHOW_STEPPER || l.kind == LAYOUT_PLAIN)
+        return;
+    if (inside(l.tree, x, y) && (node = view_tree_at(&p, l.tree, y)) != 0) {
+        a->v.focus = FOCUS_TREE;
+        a->v.node = node;
+    } else if (inside(l.slots, x, y) && (slot = view_slots_at(&p, l.slots, x, y)) != 0) {
+        a->v.focus = FOCUS_SLOTS;
+        a->v.slot = slot;
+    } else if (inside(l.time, x, y) && (step = view_timeline_at(&p, l.time, x)) != 0) {
+        app_jump(a, step);
+    }
+}
+
 void app_key(struct app *a, int key)
 {
     if (key == K_NONE || key == K_RESIZE)
         return;
+    if (key == K_WHEEL_UP || key == K_WHEEL_DOWN)
+        key = key == K_WHEEL_UP ? K_LEFT : K_RIGHT;
     if (key == K_INTERRUPT) {
         a->quit = true;
         a->exit_code = 130;

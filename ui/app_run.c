@@ -61,12 +61,26 @@ static void loop_tick(struct loop *l)
     l->next_tick = now + 10000 / view_speed_tenths(l->a->v.speed);
 }
 
+static void loop_click(struct loop *l)
+{
+    int x, y;
+    term_mouse_at(l->term, &x, &y);
+    app_click(l->a, x, y, l->screen.w, l->screen.h);
+}
+
 static void loop_keys(struct loop *l)
 {
     bool was = l->a->v.playing;
     int speed = l->a->v.speed;
-    for (int n = 0, key; n < KEYS_A_FRAME && !l->a->quit && (key = term_key(l->term)) != K_NONE; n++)
-        app_key(l->a, key);
+    bool mouse = l->a->v.mouse;
+    for (int n = 0, key; n < KEYS_A_FRAME && !l->a->quit && (key = term_key(l->term)) != K_NONE; n++) {
+        if (key == K_CLICK)
+            loop_click(l);
+        else
+            app_key(l->a, key);
+    }
+    if (mouse != l->a->v.mouse)
+        term_mouse(l->term, l->a->v.mouse);
     if (l->a->v.playing && (!was || speed != l->a->v.speed))
         l->next_tick = now_ms() + 10000 / view_speed_tenths(l->a->v.speed);
 }

@@ -8,6 +8,8 @@ enum {
     K_LEFT = 0x110000, K_RIGHT, K_UP, K_DOWN, K_HOME, K_END, K_PAGE_UP, K_PAGE_DOWN, K_BACKTAB, K_BACKSPACE,
     K_RESIZE,        /* the terminal has another size */
     K_INTERRUPT,     /* ^C */
+    K_CLICK,         /* the mouse; where: term_mouse_at */
+    K_WHEEL_UP, K_WHEEL_DOWN,
     K_OTHER,         /* a key without a name here */
 };
 

@@ -31,6 +31,7 @@ struct term {
     const struct theme *theme;  /* of `shown` */
     struct paint pair[MOST_PAIRS]; /* colour pairs made so far; pair 0 is the terminal's own */
     int pairs;
+    int mouse_x, mouse_y;
     int lost;                   /* reads in a row that promised a key and brought none */
 };
 
@@ -217,12 +218,24 @@ static void add_leave(const char *capability)
     }
 }
 
+/* What curses does for the mouse in endwin; harmless where it is off. */
+static void add_mouse_off(void)
+{
+    static const char OFF[] = "\033[?1006l\033[?1000l";
+    const char *mouse = tigetstr("kmous");
+    if (mouse == NULL || mouse == (const char *)-1 || now.leave_n + sizeof OFF > LEAVE_BYTES)
+        return;
+    memcpy(now.leave + now.leave_n, OFF, sizeof OFF - 1);
+    now.leave_n += sizeof OFF - 1;
+}
+
 static void prepare_leave(void)
 {
     now.leave_n = 0;
     add_leave("sgr0");
     add_leave("op");
     add_leave("cnorm");
+    add_mouse_off();
     add_leave("rmkx");
     add_leave("rmcup");
 }
@@ -501,9 +514,35 @@ int term_wait(struct term *t, int wake_fd, int ms)
     return t->lost > 1000 ? why | TERM_LOST : why;
 }
 
-static int special_key(wint_t code)
+void term_mouse(struct term *t, bool on)
+{
+    (void)t;
+    mouseinterval(0); /* a press is a click: waiting for its end would delay every click */
+    mousemask(on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+}
+
+void term_mouse_at(const struct term *t, int *x, int *y)
+{
+    *x = t->mouse_x;
+    *y = t->mouse_y;
+}
+
+static int mouse_key(struct term *t)
+{
+    MEVENT e;
+    if (getmouse(&e) != OK)
+        return K_OTHER;
+    t->mouse_x = e.x;
+    t->mouse_y = e.y;
+    if (e.bstate & BUTTON4_PRESSED)
+        return K_WHEEL_UP;
+    return e.bstate & BUTTON5_PRESSED ? K_WHEEL_DOWN : K_CLICK;
+}
+
+static int special_key(struct term *t, wint_t code)
 {
     switch (code) {
+    case KEY_MOUSE: return mouse_key(t);
     case KEY_LEFT: return K_LEFT;
     case KEY_RIGHT: return K_RIGHT;
     case KEY_UP: return K_UP;
@@ -532,6 +571,6 @@ int term_key(struct term *t)
         return K_NONE;
     t->lost = 0;
     if (rc == KEY_CODE_YES)
-        return special_key(code);
+        return special_key(t, code);
     return code == 0 || code > 0x10ffff ? K_OTHER : (int)code;
 }

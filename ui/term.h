@@ -39,6 +39,9 @@ void term_draw(struct term *t, const struct surface *s, const struct theme *them
 enum { TERM_KEY = 1, TERM_WAKE = 2, TERM_LOST = 4 }; /* what ended the wait; 0: the time is up */
 /* Sleep until a key or signal comes, wake_fd (-1: none) is readable, or `ms` are over (-1: for ever). */
 int term_wait(struct term *t, int wake_fd, int ms);
+/* Ask for the mouse, or leave it to the terminal (so that text can be copied). */
+void term_mouse(struct term *t, bool on);
+void term_mouse_at(const struct term *t, int *x, int *y); /* of the last K_CLICK */
 int term_key(struct term *t);            /* the next key, K_NONE when there is none; never waits */
 
 #endif

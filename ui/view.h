@@ -28,6 +28,7 @@ struct view {
     int line;               /* of a list: the chosen line (help: the first one) */
     bool playing;
     int speed;              /* index into VIEW_SPEEDS */
+    bool mouse;             /* the program has the mouse */
     bool waiting;           /* a step was asked for that is not computed yet */
     enum typing typing;     /* what the text field is for, while it is open */
     char typed[256];        /* the text in it; or a number before G */
@@ -66,6 +67,11 @@ void view_story_title(const struct picture *p, char *out, size_t n);
 
 /* The node above or below another in the tree as it is drawn (for choosing); the same one at the ends. */
 uint32_t view_tree_neighbour(const struct moment *m, uint32_t node, int dir);
+
+/* What is drawn at a cell of these views' rectangles; 0: nothing that can be chosen (no step). */
+uint32_t view_tree_at(const struct picture *p, struct rect r, int y);
+uint32_t view_slots_at(const struct picture *p, struct rect r, int x, int y);
+uint32_t view_timeline_at(const struct picture *p, struct rect r, int x);
 
 /* Lines of the help screen at this width. */
 int view_help_lines(int width);

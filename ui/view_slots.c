@@ -90,6 +90,18 @@ static void draw_grid(const struct picture *p, struct surface *s, struct rect r)
     }
 }
 
+uint32_t view_slots_at(const struct picture *p, struct rect r, int x, int y)
+{
+    if (p->m->owner == NULL)
+        return 0;
+    struct grid g = grid_of(p, r);
+    int column = x - r.x - g.label, group = column / (g.group + 1), in = column % (g.group + 1);
+    if (column < 0 || in == g.group || group * g.group + in >= g.per_row)
+        return 0;
+    uint32_t slot = g.first + (uint32_t)((y - r.y) * g.per_row + group * g.group + in);
+    return slot < g.end ? slot : 0;
+}
+
 static int bar_part(const struct moment *m, uint32_t units, int width)
 {
     return (int)((uint64_t)units * (uint64_t)width / m->sc.w->head.pool);

@@ -1,4 +1,4 @@
-#include <stdio.h>
+#include <string.h>
 
 #include "ui/view.h"
 
@@ -8,17 +8,27 @@
  *      past '='      marks of steps      still to come '-'
  */
 
-/* Tells the marks' meaning at the right end where there is room. Returns the cells it took. */
-static int draw_legend(struct surface *s, struct rect r)
+/* The meaning of the marks, at the right end where there is room. */
+static const char *legend(struct rect r)
 {
-    static const char LEGEND[] = "  h hit  m miss  s split  e evict  | request";
-    static const char SHORT[] = "  h hit m miss s split e evict";
     if (r.w < 56)
+        return "";
+    return r.w >= 100 ? "  h hit  m miss  s split  e evict  | request" : "  h hit m miss s split e evict";
+}
+
+static int line_width(struct rect r)
+{
+    int width = r.w - (int)strlen(legend(r));
+    return width < MARK_COLUMNS ? width : MARK_COLUMNS;
+}
+
+uint32_t view_timeline_at(const struct picture *p, struct rect r, int x)
+{
+    int width = line_width(r);
+    if (x < r.x || x >= r.x + width)
         return 0;
-    const char *text = r.w >= 100 ? LEGEND : SHORT;
-    int n = r.w >= 100 ? (int)sizeof LEGEND - 1 : (int)sizeof SHORT - 1;
-    surface_puts(s, r, r.x + r.w - n, r.y, ROLE_LABEL, text);
-    return n;
+    uint32_t step = marks_step(p->marks, width, x - r.x);
+    return step > 0 ? step : 1;
 }
 
 static unsigned mark_style(enum mark mark)
@@ -34,8 +44,8 @@ static unsigned mark_style(enum mark mark)
 
 void view_timeline_draw(const struct picture *p, struct surface *s, struct rect r)
 {
-    int width = r.w - draw_legend(s, r);
-    width = width < MARK_COLUMNS ? width : MARK_COLUMNS;
+    int width = line_width(r);
+    surface_puts(s, r, r.x + r.w - (int)strlen(legend(r)), r.y, ROLE_LABEL, legend(r));
     if (width < 2)
         return;
     const uint8_t *mark = marks_line(p->marks, width);

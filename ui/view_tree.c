@@ -223,16 +223,34 @@ static uint32_t tree_focus(const struct picture *p)
     return chosen ? p->v->node : moment_focus(p->m);
 }
 
+static bool has_heads(struct rect r)
+{
+    return r.h >= 5 && r.w >= 30;
+}
+
+/* The rows in a pane, and where they begin. */
+static int shown_rows(const struct picture *p, struct rect *r, struct row row[MOST_ROWS])
+{
+    int heads = has_heads(*r);
+    r->y += heads;
+    r->h -= heads;
+    return rows_window(p->m, tree_focus(p), r->h < MOST_ROWS ? r->h : MOST_ROWS, row);
+}
+
+uint32_t view_tree_at(const struct picture *p, struct rect r, int y)
+{
+    struct row row[MOST_ROWS];
+    int n = shown_rows(p, &r, row);
+    return y >= r.y && y < r.y + n && row[y - r.y].kind == ROW_NODE ? row[y - r.y].node : 0;
+}
+
 void view_tree_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     struct row row[MOST_ROWS];
     int depth[MOST_ROWS], deepest = 0;
-    if (r.h >= 5 && r.w >= 30) {
+    if (has_heads(r))
         draw_heads(s, r);
-        r.y++;
-        r.h--;
-    }
-    int n = rows_window(p->m, tree_focus(p), r.h < MOST_ROWS ? r.h : MOST_ROWS, row);
+    int n = shown_rows(p, &r, row);
     for (int i = 0; i < n; i++) {
         depth[i] = row_depth(p->m, row[i]);
         deepest = depth[i] > deepest ? depth[i] : deepest;

@@ -267,6 +267,44 @@ static void reasons(void **state)
     stage_close(&g);
 }
 
+/* Clicks meet what is drawn under them: compared with the surface itself. */
+static void clicking(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    struct surface s;
+    int nodes = 0, slots = 0, steps = 0;
+    scene_evict(&g);
+    open_app(&a, &g);
+    assert_int_equal(surface_init(&s, 80, 24, false, NULL), 0);
+    for (int y = 0; y < 24; y++) {
+        for (int x = 0; x < 80; x++) {
+            a.v.focus = FOCUS_NONE;
+            app_goto(&a, 150);
+            app_draw(&a, &s);
+            uint32_t code = surface_cell(&s, x, y)->code;
+            app_click(&a, x, y, 80, 24);
+            bool margin = x < 4 || x > 14; /* letters stand left of the texts, which hold letters too */
+            if (a.v.focus == FOCUS_TREE && !margin && code == (uint32_t)(unsigned char)node_letter(a.m.sc.w, a.v.node))
+                nodes++;
+            if (a.v.focus == FOCUS_SLOTS) {
+                unsigned style;
+                uint32_t drawn = (uint32_t)(unsigned char)view_owner_letter(a.m.sc.w, a.m.owner[a.v.slot], &style);
+                assert_true(code == drawn || (drawn == '.' && code == 0xb7));
+                slots++;
+            }
+            steps += a.m.at != 150;
+        }
+    }
+    assert_int_equal(nodes, a.m.sc.w->head.node_count - 1); /* each letter that is drawn chooses its node */
+    assert_int_equal(slots, 64);
+    assert_true(steps > 40);
+    surface_done(&s);
+    app_done(&a);
+    stage_close(&g);
+}
+
 /* ---- a run that goes on -------------------------------------------------------------------------------- */
 
 static void still_working(void *ctx, struct ui_progress *out)
@@ -443,6 +481,8 @@ static void random_keys(void **state)
     assert_int_equal(surface_init(&s, 80, 24, false, NULL), 0);
     assert_int_equal(surface_init(&t, 80, 24, false, NULL), 0);
     for (long i = 0; i < total; i++) {
+        if (prng_below(&r, 8) == 0)
+            app_click(&a, (int)prng_below(&r, 200) - 5, (int)prng_below(&r, 60) - 5, s.w, s.h);
         app_key(&a, random_key(&r));
         assert_false(a.quit);
         assert_true(a.m.at >= 1 && a.m.at <= tape_length(g.t, 0));
@@ -504,7 +544,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moving), cmocka_unit_test(playing), cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs),
-        cmocka_unit_test(finding), cmocka_unit_test(reasons),
+        cmocka_unit_test(finding), cmocka_unit_test(reasons), cmocka_unit_test(clicking),
         cmocka_unit_test(waiting), cmocka_unit_test(commands), cmocka_unit_test(random_keys),
         cmocka_unit_test(no_memory),
     };
