@@ -5,6 +5,7 @@
 
 #include "base/xalloc.h"
 #include "model/forward_parts.h"
+#include "model/lora.h"
 #include "model/model_parts.h"
 
 #define PASS_TOKENS 512 /* rows computed side by side; longer runs take several passes */
@@ -256,6 +257,17 @@ static void linear(const struct forward *f, const struct linear *w, const float 
     blas_linear(&f->blas, w, x, rows, y, add);
 }
 
+/* What the jobs' adapters add to a product of this layer. x (rows, in), y (rows, out) */
+static void adapt(const struct pass *p, uint32_t l, enum layer_matrix m, const float *x, float *y)
+{
+    const struct linear *w = &p->f->weights->layer[l].matrix[m];
+    for (uint32_t j = 0; j < p->n_jobs; j++) {
+        const size_t row = span_row(&p->f->span[j], 0);
+        if (p->job[j].lora != NULL)
+            lora_add(p->job[j].lora, p->f->blas.kernels, l, m, x + row * w->in, p->f->span[j].n, y + row * w->out);
+    }
+}
+
 static void norm_heads(const struct forward *f, const float *w, float *x, uint32_t heads)
 {
     const struct model_config *c = &f->model->config;
@@ -331,6 +343,7 @@ static void attention(const struct pass *p, const struct layer *layer, uint32_t 
     struct forward *f = p->f;
     norm(f, f->x, layer->vector[ATTN_NORM], layer->vector[ATTN_NORM_BIAS], p->rows, f->normed);
     linear(f, &layer->matrix[MATRIX_QKV], f->normed, p->rows, f->qkv, false);
+    adapt(p, l, MATRIX_QKV, f->normed, f->qkv);
     if (f->blas.engine == BLAS_TILE)
         memset(f->heads, 0, (size_t)p->rows * f->width * sizeof *f->heads);
     for (uint32_t j = 0; j < p->n_jobs; j++)
@@ -340,14 +353,16 @@ static void attention(const struct pass *p, const struct layer *layer, uint32_t 
     for (uint32_t j = 0; j < p->n_jobs; j++)
         attend_span(p, j, l);
     linear(f, &layer->matrix[MATRIX_O], f->heads, p->rows, f->x, true);
+    adapt(p, l, MATRIX_O, f->heads, f->x);
 }
 
-static void mlp(const struct pass *p, const struct layer *layer)
+static void mlp(const struct pass *p, const struct layer *layer, uint32_t l)
 {
     struct forward *f = p->f;
     const uint32_t hidden = f->model->config.hidden;
     norm(f, f->x, layer->vector[MLP_NORM], layer->vector[MLP_NORM_BIAS], p->rows, f->normed);
     linear(f, &layer->matrix[MATRIX_UP], f->normed, p->rows, f->up, false);
+    adapt(p, l, MATRIX_UP, f->normed, f->up);
     for (uint32_t i = 0; i < p->rows; i++) {
         float *act = f->act + (size_t)i * hidden;
         if (f->model->config.gelu)
@@ -356,6 +371,7 @@ static void mlp(const struct pass *p, const struct layer *layer)
             f->blas.kernels->swiglu(f->up + (size_t)i * 2 * hidden, f->up + ((size_t)i * 2 + 1) * hidden, hidden, act);
     }
     linear(f, &layer->matrix[MATRIX_DOWN], f->act, p->rows, f->x, true);
+    adapt(p, l, MATRIX_DOWN, f->act, f->x);
 }
 
 /* ---- logits ---- */
@@ -504,7 +520,7 @@ static enum forward_status run_pass(struct pass *p, struct err *e)
     embed(p);
     for (uint32_t l = 0; l < f->model->config.layers && status == FORWARD_OK; l++) {
         attention(p, &f->weights->layer[l], l);
-        mlp(p, &f->weights->layer[l]);
+        mlp(p, &f->weights->layer[l], l);
         status = report(p, l, e);
     }
     if (status == FORWARD_OK)
@@ -538,6 +554,7 @@ static int check_jobs(const struct forward *f, const struct forward_job *jobs, u
     for (uint32_t j = 0; j < n_jobs; j++) {
         const struct forward_job *job = &jobs[j];
         ASSERT(job->n >= 1 && (job->want == LOGITS_NONE || job->logits != NULL));
+        ASSERT(job->lora == NULL || lora_model(job->lora) == f->model);
         all += job->n;
         if ((uint64_t)job->start + job->n > c->context)
             return err_set(e, "the prompt reaches position %llu, but the model's context ends after %u tokens",
@@ -619,6 +636,7 @@ enum forward_status forward_run(struct forward *f, struct forward_job *jobs, uin
     for (uint32_t j = 0; j < n_jobs; j++) {
         uint32_t wanted = jobs[j].want == LOGITS_ALL ? jobs[j].n : jobs[j].want == LOGITS_LAST ? 1 : 0;
         sum.flops += forward_flops(&f->model->config, jobs[j].n, jobs[j].start, wanted);
+        sum.flops += jobs[j].lora != NULL ? jobs[j].n * lora_flops(jobs[j].lora) : 0;
         sum.tokens += jobs[j].n;
     }
     enum forward_status status = take_rows(f, jobs, n_jobs, e);

@@ -23,6 +23,8 @@
 #include "model/kvrows.h"
 #include "model/model.h"
 
+struct lora; /* lora.h */
+
 enum forward_mode { FORWARD_EXACT, FORWARD_FAST };
 enum forward_logits { LOGITS_NONE, LOGITS_LAST, LOGITS_ALL };
 
@@ -59,6 +61,7 @@ struct forward_job {
     uint32_t *new_rows;        /* (n) out: the rows of the new tokens; zeros unless FORWARD_OK */
     enum forward_logits want;
     float *logits;             /* (1, vocab) for LOGITS_LAST, (n, vocab) for LOGITS_ALL, else unused */
+    const struct lora *lora;   /* an adapter of this model, NULL: none. past_rows are its own rows */
 };
 
 /* What the caller wants to see while a run is under way; any pointer may be NULL. */
@@ -99,7 +102,8 @@ enum forward_status forward_run(struct forward *f, struct forward_job *jobs, uin
  *   + layers x 4 x heads x head_dim x (sum over the n tokens of position + 1)
  *   + logit_rows x 2 x dim x vocab
  *
- * with m = 3 matrices in a SwiGLU MLP and 2 in GPT-2's. Norms, RoPE and activations are left out. */
+ * with m = 3 matrices in a SwiGLU MLP and 2 in GPT-2's. Norms, RoPE and activations are left out. A run counts
+ * n x lora_flops besides for a job with an adapter. */
 uint64_t forward_flops(const struct model_config *c, uint32_t n, uint32_t start, uint32_t logit_rows);
 
 #endif
