@@ -12,6 +12,10 @@
 #define MAX_RULES 64
 #define MATCH_LIMIT 20000000 /* steps of one match, so that a hostile pattern gives up */
 
+/* Normalising may make this much of `len` bytes (NFKD makes 18 of one): hostile replacements would double the
+ * text with every step. */
+#define GROWTH_LIMIT(len) (32 * (len) + 4096)
+
 enum rule_kind { RULE_FORM, RULE_PREPEND, RULE_REPLACE, RULE_SPLIT, RULE_DIGITS, RULE_METASPACE, RULE_PREFIX_SPACE };
 enum behavior { REMOVED, ISOLATED, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT, CONTIGUOUS };
 enum prepend { PREPEND_NEVER, PREPEND_FIRST, PREPEND_ALWAYS };
@@ -188,6 +192,9 @@ static int read_metaspace(const struct rules_reader *r, const json_t *obj)
     const json_t *old = json_object_get(obj, "add_prefix_space"), *split = json_object_get(obj, "split");
     if (rule == NULL || keep_text(r, json_object_get(obj, "replacement"), "replacement", &rule->to, &rule->n_to) != 0)
         return -1;
+    uint32_t code;
+    if (utf8_decode(rule->to, rule->n_to, &code) != rule->n_to || rule->n_to == 0)
+        return unsupported(r, json_object_get(obj, "replacement"), "a Metaspace replacement is one character");
     rule->prepend = old == NULL || json_is_true(old) ? PREPEND_ALWAYS : PREPEND_NEVER;
     if (scheme != NULL)
         rule->prepend = strcmp(scheme, "never") == 0 ? PREPEND_NEVER
@@ -339,9 +346,9 @@ static size_t find_text(const char *text, size_t len, size_t from, const char *w
     return len;
 }
 
-static void replace(const struct text_rule *rule, const char *text, size_t len, struct buf *out)
+static void replace(const struct text_rule *rule, const char *text, size_t len, size_t limit, struct buf *out)
 {
-    for (size_t at = 0; at < len;) {
+    for (size_t at = 0; at < len && out->len <= limit;) {
         size_t hit = find_text(text, len, at, rule->from, rule->n_from);
         buf_add(out, text + at, hit - at);
         if (hit < len)
@@ -350,12 +357,14 @@ static void replace(const struct text_rule *rule, const char *text, size_t len, 
     }
 }
 
-static int apply(const struct text_rule *rule, const char *text, size_t len, struct buf *out, struct err *e)
+/* One step. What exceeds `limit` is left out; the caller refuses it. */
+static int apply(const struct text_rule *rule, const char *text, size_t len, size_t limit, struct buf *out,
+                 struct err *e)
 {
     if (rule->kind == RULE_FORM)
         return form(rule->form, text, len, out, e);
     if (rule->kind == RULE_REPLACE) {
-        replace(rule, text, len, out);
+        replace(rule, text, len, limit, out);
         return 0;
     }
     if (len > 0)
@@ -369,13 +378,15 @@ int text_normalise(const struct text_rules *r, const char *text, size_t len, str
     struct buf now = {0}, next = {0};
     int rc = 0;
     for (size_t i = 0; i < r->n_normalise && rc == 0; i++) {
-        rc = apply(&r->normalise[i], i == 0 ? text : buf_text(&now), i == 0 ? len : now.len, &next, e);
+        rc = apply(&r->normalise[i], i == 0 ? text : buf_text(&now), i == 0 ? len : now.len, GROWTH_LIMIT(len), &next, e);
         struct buf swap = now;
         now = next;
         next = swap;
         buf_clear(&next);
         if (now.failed)
             rc = err_memory(e, len, "normalising text");
+        else if (rc == 0 && now.len > GROWTH_LIMIT(len))
+            rc = err_set(e, "the tokenizer's normalizer makes more than %zu bytes of %zu", GROWTH_LIMIT(len), len);
     }
     buf_add(out, r->n_normalise > 0 ? buf_text(&now) : text, r->n_normalise > 0 ? now.len : len);
     buf_free(&now);
@@ -605,7 +616,7 @@ static void metaspace(const struct text_rule *rule, bool first, struct pieces *p
         bool wanted = rule->prepend == PREPEND_ALWAYS || (rule->prepend == PREPEND_FIRST && first && i == 0);
         if (wanted && !there)
             buf_add(&out.text, rule->to, rule->n_to);
-        replace(&blank, text, len, &out.text);
+        replace(&blank, text, len, SIZE_MAX, &out.text);
         if (rule->single) {
             struct text_rule mark = {.from = rule->to, .n_from = rule->n_to};
             struct cutter c = {.out = &out, .behavior = MERGED_WITH_NEXT, .at = at};

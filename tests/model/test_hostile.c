@@ -183,6 +183,7 @@ static const struct {
     {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[],\"end_of_word_suffix\":\"</w>\"}}", "end_of_word_suffix"},
     {"{\"normalizer\":{\"type\":\"BertNormalizer\"},\"model\":{\"vocab\":{\"a\":0},\"merges\":[]}}", "normalizer is \"BertNormalizer\""},
     {"{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"x\"},\"model\":{}}", "empty text"},
+    {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"},\"model\":{}}", "one character"},
     {"{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"model\":{\"vocab\":{\"a\":0},\"merges\":[]}}", "pre_tokenizer is \"Whitespace\""},
     {"{\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"(\"}},\"model\":{}}", "cannot be used"},
     {"{\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Wild\",\"pattern\":{\"Regex\":\"a\"}},\"model\":{}}", "Wild"},
@@ -214,6 +215,27 @@ static void test_tokenizer(void **state)
         one_sentence(&e, "tokenizer.json", tokenizer_cases[run].about, run);
     }
     assert_int_equal(run, ARRAY_LEN(tokenizer_cases));
+}
+
+/* Twenty replacements, each of which doubles the text, would make a megabyte of a byte and a gigabyte of a
+ * kilobyte: encoding refuses. */
+static void test_a_normalizer_that_grows(void **state)
+{
+    (void)state;
+    struct buf json = {0};
+    struct tokenizer *t;
+    struct err e = {0};
+    struct ids ids = {0};
+    buf_puts(&json, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
+    for (int i = 0; i < 20; i++)
+        buf_printf(&json, "%s{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}", i > 0 ? "," : "");
+    buf_puts(&json, "]},\"model\":{\"vocab\":{\"a\":0},\"merges\":[]}}");
+    assert_int_equal(tokenizer_parse("t", json.data, json.len, 100, &t, &e), 0);
+    assert_int_equal(tokenizer_encode(t, "aaaa", 4, TOKENIZER_PLAIN, &ids, &e), -1);
+    one_sentence(&e, "normalizer", "more than 4224 bytes of 4", 0);
+    ids_free(&ids);
+    tokenizer_close(t);
+    buf_free(&json);
 }
 
 /* ---- whole folders ---- */
@@ -473,7 +495,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_safetensors),   cmocka_unit_test(test_config),        cmocka_unit_test(test_tokenizer),
         cmocka_unit_test(test_folders),       cmocka_unit_test(test_missing_files), cmocka_unit_test(test_shards),
-        cmocka_unit_test(test_random_damage),
+        cmocka_unit_test(test_random_damage), cmocka_unit_test(test_a_normalizer_that_grows),
     };
     return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
 }
