@@ -141,6 +141,9 @@ const struct list *app_list(struct app *a)
 
 void app_draw(struct app *a, struct surface *s)
 {
+    a->w = s->w;
+    a->h = s->h;
+    a->ascii = s->ascii;
     struct picture p = {&a->m, &a->v, &a->marks, a->feed, &a->progress, app_list(a)};
     screen_draw(&p, s);
 }

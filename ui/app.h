@@ -50,6 +50,8 @@ struct app {
         uint32_t at, length;
     } list_key;
     char find[64];        /* what was looked for last */
+    int w, h;             /* of the surface that was drawn last */
+    bool ascii;
     bool following;       /* a command was sent: go to where it writes */
     char *past[PAST_COMMANDS]; /* commands typed before, newest last; owned */
     int pasts, past_at;   /* past_at: the one in the text field; pasts: none */

@@ -9,7 +9,7 @@
 static void next_focus(struct app *a)
 {
     a->v.focus = (enum focus)((a->v.focus + 1) % FOCUS_COUNT);
-    if (a->v.focus == FOCUS_SLOTS && a->m.owner == NULL)
+    if (a->v.focus == FOCUS_SLOTS && (a->m.owner == NULL || a->v.big))
         a->v.focus = FOCUS_NONE;
     if (a->v.focus == FOCUS_TREE && (a->v.node == 0 || !node_live(a->m.sc.w, a->v.node)))
         a->v.node = moment_focus(&a->m);
@@ -144,6 +144,11 @@ static void run_command(struct app *a, enum command c)
         app_say(a, a->v.mouse ? "Mouse on: click a node, a slot or the timeline. m leaves it to the terminal again."
                               : "Mouse off.");
         break;
+    case CMD_BIG:
+        a->v.big = !a->v.big;
+        a->v.focus = FOCUS_NONE;
+        break;
+    case CMD_SAVE: app_type_begin(a, TYPE_SAVE); break;
     case CMD_THEME:
         a->theme = theme_next(a->theme);
         snprintf(a->v.message, sizeof a->v.message, "Theme %s: %s.", a->theme->name, a->theme->about);
@@ -185,7 +190,7 @@ static bool inside(struct rect r, int x, int y)
 void app_click(struct app *a, int x, int y, int w, int h)
 {
     const struct head *head = &a->m.sc.w->head;
-    struct layout l = layout_make(w, h, head->pool, head->page_size);
+    struct layout l = layout_make(w, h, head->pool, head->page_size, a->v.big);
     struct picture p = {&a->m, &a->v, &a->marks, a->feed, &a->progress, &a->list};
     uint32_t node, slot, step;
     if (a->v.show != SHOW_STEPPER || l.kind == LAYOUT_PLAIN)
@@ -193,7 +198,7 @@ void app_click(struct app *a, int x, int y, int w, int h)
     if (inside(l.tree, x, y) && (node = view_tree_at(&p, l.tree, y)) != 0) {
         a->v.focus = FOCUS_TREE;
         a->v.node = node;
-    } else if (inside(l.slots, x, y) && (slot = view_slots_at(&p, l.slots, x, y)) != 0) {
+    } else if (l.slots_edge >= 0 && inside(l.slots, x, y) && (slot = view_slots_at(&p, l.slots, x, y)) != 0) {
         a->v.focus = FOCUS_SLOTS;
         a->v.slot = slot;
     } else if (inside(l.time, x, y) && (step = view_timeline_at(&p, l.time, x)) != 0) {
@@ -224,7 +229,7 @@ void app_key(struct app *a, int key)
         unknown_key(a, key);
     else
         run_command(a, c);
-    if (c != CMD_GOTO)
+    if (c != CMD_GOTO && a->v.typing == TYPE_NOTHING)
         a->v.typed[0] = '\0';
     if (c != CMD_STEP && c != CMD_NEXT_OP && c != CMD_NEXT_REQUEST)
         a->v.waiting = false;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "script/script.h"
@@ -68,8 +69,8 @@ static void set_hint(struct app *a)
     size_t word = strcspn(a->v.typed, " ");
     int many, k;
     a->v.hint[0] = '\0';
-    if (a->v.typing == TYPE_FIND) {
-        snprintf(a->v.hint, sizeof a->v.hint, "Enter: find   Esc: leave it");
+    if (a->v.typing != TYPE_COMMAND) {
+        snprintf(a->v.hint, sizeof a->v.hint, "Enter: %s   Esc: leave it", a->v.typing == TYPE_FIND ? "find" : "save");
         return;
     }
     k = complete(a->v.typed, word, &many);
@@ -139,6 +140,44 @@ static void send_command(struct app *a)
     a->following = a->v.waiting = a->progress.working = true; /* until the worker says otherwise */
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+static int write_screen(struct app *a, const char *path, struct err *e)
+{
+    struct surface s;
+    struct buf b = {0};
+    if (surface_init(&s, a->w, a->h, a->ascii, e) != 0)
+        return -1;
+    app_draw(a, &s);
+    if (ends_with(path, ".svg"))
+        surface_to_svg(&s, a->theme, &b);
+    else if (ends_with(path, ".ansi"))
+        surface_to_ansi(&s, a->theme, &b);
+    else
+        surface_to_text(&s, &b);
+    int rc = b.failed ? err_memory(e, b.len, "the picture of the screen") : file_write(path, buf_text(&b), b.len, e);
+    buf_free(&b);
+    surface_done(&s);
+    return rc;
+}
+
+/* The text field is closed by now: the screen is saved as it was before it was opened. */
+static void save_screen(struct app *a)
+{
+    struct err e = {0};
+    char path[sizeof a->v.typed];
+    memcpy(path, a->v.typed, sizeof path);
+    a->v.typed[0] = '\0';
+    if (write_screen(a, path, &e) != 0)
+        snprintf(a->v.message, sizeof a->v.message, "%.240s", e.what);
+    else
+        snprintf(a->v.message, sizeof a->v.message, "Written to %.200s.", path);
+}
+
 static void enter(struct app *a)
 {
     enum typing what = a->v.typing;
@@ -147,7 +186,9 @@ static void enter(struct app *a)
         if (a->v.typed[0] != '\0')
             snprintf(a->find, sizeof a->find, "%.60s", a->v.typed);
         app_find(a, 1);
-    } else if (a->v.typed[strspn(a->v.typed, " ")] != '\0') {
+    } else if (what == TYPE_SAVE && a->v.typed[0] != '\0') {
+        save_screen(a);
+    } else if (what == TYPE_COMMAND && a->v.typed[strspn(a->v.typed, " ")] != '\0') {
         send_command(a);
     }
     a->v.typed[0] = '\0';
@@ -160,6 +201,8 @@ void app_type_begin(struct app *a, enum typing what)
     a->v.typing = what;
     a->v.playing = false;
     a->v.typed[0] = '\0';
+    if (what == TYPE_SAVE)
+        snprintf(a->v.typed, sizeof a->v.typed, "radixscope-step-%u.svg", a->m.at);
     a->past_at = a->pasts;
     set_hint(a);
 }

@@ -35,6 +35,8 @@
     X(INVARIANTS, 'i', 0, "i", "invariants", "what must always hold, with the numbers of this moment", "look") \
     X(REQUESTS, 'r', 0, "r", "requests", "every request so far: what came from the cache, what was computed, why", "look") \
     X(FOCUS, K_TAB, 0, "Tab", "choose", "move the focus: tree, slots, none; Up and Down choose there", "look") \
+    X(BIG, 'p', 0, "p", "projector", "for a projector: two panes and a large sentence; again: back", "look")  \
+    X(SAVE, 'x', 0, "x", "save screen", "write this screen to a file: .txt, .ansi (with colours) or .svg", "look") \
     X(MOUSE, 'm', 0, "m", "mouse", "mouse on or off: click a node, a slot, the timeline; the wheel steps", "look") \
     X(THEME, 'T', 0, "T", "theme", "the next theme of colours", "look")                                      \
     X(HELP, '?', 0, "?", "keys", "this list", "look")                                                        \

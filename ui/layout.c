@@ -48,22 +48,22 @@ static struct layout layout_plain(int w, int h)
     return l;
 }
 
-struct layout layout_make(int w, int h, uint32_t slots, uint32_t page)
+struct layout layout_make(int w, int h, uint32_t slots, uint32_t page, bool big)
 {
     if (w < SMALL_W || h < SMALL_H)
         return layout_plain(w, h);
     bool full = h >= FULL_H;
-    struct layout l = {.kind = full ? LAYOUT_FULL : LAYOUT_SMALL};
-    int story = h >= 30 || w < 80 ? 4 : 3;
+    struct layout l = {.kind = full ? LAYOUT_FULL : LAYOUT_SMALL, .big = big};
+    int story = big ? at_most(9, h / 3) : h >= 30 || w < 80 ? 4 : 3;
     int room = h - (full ? 8 : 6) - story; /* rows for panes and slots */
-    int grid = slot_rows(w, slots, page, at_least(1, full ? room / 3 : 1));
+    int grid = big ? -1 : slot_rows(w, slots, page, at_least(1, full ? room / 3 : 1)); /* -1: nor an edge */
     int panes = room - grid;
     int divide = w < 120 ? w * 3 / 5 : at_most(w * 3 / 5, w - 56);
     l.title = (struct rect){1, 0, w - 2, 1};
     l.tree = (struct rect){1, 2, divide - 1, panes};
     l.request = (struct rect){divide + 1, 2, w - divide - 2, panes};
-    l.slots_edge = 2 + panes;
-    l.slots = (struct rect){2, l.slots_edge + 1, w - 4, grid};
+    l.slots_edge = big ? -1 : 2 + panes;
+    l.slots = (struct rect){2, 3 + panes, w - 4, grid};
     l.story_edge = l.slots.y + grid;
     l.story = (struct rect){2, l.story_edge + 1, w - 4, story};
     l.time_edge = full ? l.story.y + story : -1;
@@ -83,9 +83,10 @@ void layout_draw(const struct layout *l, struct surface *s)
     surface_hline(s, all, 0, 1, s->w, ROLE_FRAME);
     surface_vline(s, all, 0, 1, bottom, ROLE_FRAME);
     surface_vline(s, all, s->w - 1, 1, bottom, ROLE_FRAME);
-    surface_hline(s, all, 0, l->slots_edge, s->w, ROLE_FRAME);
+    int under = l->slots_edge >= 0 ? l->slots_edge : l->story_edge;
+    surface_hline(s, all, 0, under, s->w, ROLE_FRAME);
     surface_hline(s, all, 0, l->story_edge, s->w, ROLE_FRAME);
-    surface_vline(s, all, l->request.x - 1, 1, l->slots_edge, ROLE_FRAME);
+    surface_vline(s, all, l->request.x - 1, 1, under, ROLE_FRAME);
     if (full) {
         surface_hline(s, all, 0, l->time_edge, s->w, ROLE_FRAME);
         surface_hline(s, all, 0, bottom, s->w, ROLE_FRAME);

@@ -27,6 +27,7 @@ struct layout {
     enum layout_kind kind;
     struct rect title, tree, request, slots, story, time, keys;
     struct rect body;          /* between title and keys: a full view (help, why) draws here */
+    bool big;
     int slots_edge, story_edge, time_edge; /* rows of the lines above these panes; -1: none */
 };
 
@@ -36,7 +37,8 @@ int layout_slot_label(uint32_t slots);   /* cells of the label, with the space b
 int layout_slot_group(uint32_t page);
 int layout_slots_per_row(int width, uint32_t slots, uint32_t page);
 
-struct layout layout_make(int w, int h, uint32_t slots, uint32_t page);
+/* `big`: for a projector, two panes and a large sentence; the slots are left out. */
+struct layout layout_make(int w, int h, uint32_t slots, uint32_t page, bool big);
 
 /* Draw the lines between the panes. */
 void layout_draw(const struct layout *l, struct surface *s);

@@ -50,7 +50,8 @@ static void draw_titles(const struct picture *p, const struct layout *l, struct 
     surface_title(s, 0, 1, l->request.x - 1, ROLE_TITLE, text);
     view_request_title(p, text, l->request.w < TITLE_MAX ? (size_t)l->request.w : sizeof text);
     surface_title(s, l->request.x - 1, 1, l->request.w + 2, ROLE_TITLE, text);
-    draw_slots_title(p, l, s);
+    if (l->slots_edge >= 0)
+        draw_slots_title(p, l, s);
     view_story_title(p, text, sizeof text);
     surface_title(s, 0, l->story_edge, s->w, ROLE_TITLE, text);
     if (l->time_edge >= 0)
@@ -61,7 +62,8 @@ static void draw_stepper(const struct picture *p, const struct layout *l, struct
 {
     view_tree_draw(p, s, l->tree);
     view_request_draw(p, s, l->request);
-    view_slots_draw(p, s, l->slots);
+    if (l->slots_edge >= 0)
+        view_slots_draw(p, s, l->slots);
     view_story_draw(p, s, l->story);
     view_timeline_draw(p, s, l->time);
 }
@@ -119,7 +121,7 @@ static void draw_full_view(const struct picture *p, const struct layout *l, stru
 void screen_draw(const struct picture *p, struct surface *s)
 {
     const struct world *w = p->m->sc.w;
-    struct layout l = layout_make(s->w, s->h, w->head.pool, w->head.page_size);
+    struct layout l = layout_make(s->w, s->h, w->head.pool, w->head.page_size, p->v->big);
     surface_clear(s);
     view_title_draw(p, s, l.title);
     if (p->v->show != SHOW_STEPPER) {

@@ -336,3 +336,51 @@ void surface_to_ansi(const struct surface *s, const struct theme *theme, struct 
         buf_puts(out, n > 0 ? "\033[0m\n" : "\n");
     }
 }
+
+/* ---- SVG ---------------------------------------------------------------------------------------------------- */
+
+enum { SVG_W = 9, SVG_H = 19, SVG_BASE = 14 };
+
+static const char *svg_colour(int colour, bool ground)
+{
+    static const char *const COLOUR[8] = {"#000000", "#c01c28", "#1f7a4d", "#8f6400",
+                                          "#1a5fb4", "#9141ac", "#0f7c8a", "#ffffff"};
+    return colour >= 0 ? COLOUR[colour & 7] : ground ? "#ffffff" : "#1e1e1e";
+}
+
+static void svg_char(const struct cell *c, struct buf *out)
+{
+    if (c->code == '<' || c->code == '>' || c->code == '&')
+        buf_puts(out, c->code == '<' ? "&lt;" : c->code == '>' ? "&gt;" : "&amp;");
+    else
+        add_cell(c, out);
+}
+
+static void svg_cell(const struct cell *c, const struct theme *theme, int x, int y, struct buf *out)
+{
+    struct paint p = theme_paint(theme, c->style);
+    bool reversed = (p.flags & STYLE_REVERSE) != 0;
+    const char *ink = svg_colour(p.fg, false), *ground = svg_colour(p.bg, true);
+    if (reversed || p.bg >= 0)
+        buf_printf(out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n", x * SVG_W, y * SVG_H,
+                   c->width * SVG_W, SVG_H, reversed ? ink : ground);
+    if (c->code == ' ' && !(p.flags & STYLE_UNDER))
+        return;
+    buf_printf(out, "<text x=\"%d\" y=\"%d\" fill=\"%s\"%s%s>", x * SVG_W, y * SVG_H + SVG_BASE,
+               reversed ? ground : ink, p.flags & STYLE_BOLD ? " font-weight=\"bold\"" : "",
+               p.flags & STYLE_UNDER ? " text-decoration=\"underline\"" : "");
+    svg_char(c, out);
+    buf_puts(out, "</text>\n");
+}
+
+void surface_to_svg(const struct surface *s, const struct theme *theme, struct buf *out)
+{
+    buf_printf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"monospace\" "
+                    "font-size=\"15\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n", s->w * SVG_W,
+               s->h * SVG_H);
+    for (int y = 0; y < s->h; y++)
+        for (int x = 0; x < s->w; x++)
+            if (surface_cell(s, x, y)->width > 0)
+                svg_cell(surface_cell(s, x, y), theme, x, y, out);
+    buf_puts(out, "</svg>\n");
+}

@@ -77,5 +77,7 @@ const char *surface_glyph(const struct surface *s, const char *utf8, const char 
 /* The grid as lines of text without trailing spaces; with `theme` also colours (ANSI escapes). */
 void surface_to_text(const struct surface *s, struct buf *out);
 void surface_to_ansi(const struct surface *s, const struct theme *theme, struct buf *out);
+/* A picture for a page or a slide: every cell at its place, in a font of one width. */
+void surface_to_svg(const struct surface *s, const struct theme *theme, struct buf *out);
 
 #endif

@@ -14,7 +14,7 @@
 #include "ui/moment.h"
 #include "ui/surface.h"
 
-enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_COMMAND };
+enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_COMMAND, TYPE_SAVE };
 
 enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS };
 
@@ -28,6 +28,7 @@ struct view {
     int line;               /* of a list: the chosen line (help: the first one) */
     bool playing;
     int speed;              /* index into VIEW_SPEEDS */
+    bool big;               /* the projector's layout */
     bool mouse;             /* the program has the mouse */
     bool waiting;           /* a step was asked for that is not computed yet */
     enum typing typing;     /* what the text field is for, while it is open */

@@ -53,11 +53,16 @@ static const char *brief_of(const struct picture *p, enum command c)
     return command_info(c)->brief;
 }
 
+static const char *field_name(enum typing what)
+{
+    return what == TYPE_FIND ? "find:" : what == TYPE_SAVE ? "save as:" : ":";
+}
+
 /* The text field takes the last line; a long text shows its end. */
 static void draw_typing(const struct picture *p, struct surface *s, struct rect r)
 {
     const char *text = p->v->typed;
-    int x = surface_puts(s, r, r.x, r.y, ROLE_KEY, p->v->typing == TYPE_FIND ? "find:" : ":") + 1;
+    int x = surface_puts(s, r, r.x, r.y, ROLE_KEY, field_name(p->v->typing)) + 1;
     int room = r.x + r.w - x - 2, width = utf8_string_width(text, strlen(text));
     struct rect field = {x, r.y, room, 1};
     surface_puts(s, field, width > room ? x + room - width : x, r.y, ROLE_TEXT, text);

@@ -66,8 +66,12 @@ void view_story_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     struct text t = {0};
     add_story(p, &t);
-    text_wrap(&t, r.w);
-    text_draw(&t, s, r, 0);
+    text_wrap(&t, p->v->big ? r.w - 8 : r.w);
+    bool spaced = p->v->big && (int)t.lines * 2 - 1 <= r.h; /* for a projector: room between the lines */
+    for (int i = 0; spaced && (size_t)i < t.lines; i++)
+        text_draw(&t, s, (struct rect){r.x + 4, r.y + 2 * i, r.w - 8, 1}, (size_t)i);
+    if (!spaced)
+        text_draw(&t, s, p->v->big ? (struct rect){r.x + 4, r.y, r.w - 8, r.h} : r, 0);
     if (t.lines > (size_t)r.h && r.h > 0)
         surface_puts(s, r, r.x + r.w - 2, r.y + r.h - 1, ROLE_QUIET, "..");
     text_done(&t);

@@ -2,6 +2,8 @@
  * playing, choosing, unknown keys, and 100,000 random keys with resizes in between. */
 #include "tests/ui/scene.h"
 
+#include <unistd.h>
+
 #include "base/file.h"
 #include "base/prng.h"
 #include "base/xalloc.h"
@@ -305,6 +307,47 @@ static void clicking(void **state)
     stage_close(&g);
 }
 
+/* The screen as files, and a folder that cannot be written. */
+static void saving(void **state)
+{
+    (void)state;
+    static const char *const ENDS[] = {"txt", "ansi", "svg"};
+    static const char *const HOLDS[] = {"Radix tree: ", "\033[0;1m", "<svg "};
+    struct stage g;
+    struct app a;
+    struct surface s;
+    char path[64], *bytes;
+    size_t len, written = 0;
+    scene_three(&g);
+    open_app(&a, &g);
+    app_goto(&a, 53);
+    assert_int_equal(surface_init(&s, 80, 24, false, NULL), 0);
+    app_draw(&a, &s);
+    for (size_t i = 0; i < 3; i++, written++) {
+        snprintf(path, sizeof path, "/tmp/radixscope-test-%d.%s", (int)getpid(), ENDS[i]);
+        PRESS(&a, 'x');
+        for (int k = 0; k < 40; k++)
+            PRESS(&a, K_BACKSPACE);
+        type(&a, path);
+        PRESS(&a, K_ENTER);
+        assert_non_null(strstr(a.v.message, "Written"));
+        assert_int_equal(file_read(path, 1 << 22, &bytes, &len, NULL), 0);
+        assert_non_null(strstr(bytes, HOLDS[i]));
+        assert_null(strstr(bytes, "save as")); /* not the text field itself */
+        xfree(bytes);
+        remove(path);
+    }
+    assert_int_equal(written, 3);
+    PRESS(&a, 'x');
+    for (int k = 0; k < 40; k++)
+        PRESS(&a, K_BACKSPACE);
+    type(&a, "/no/such/folder/screen.txt\r");
+    assert_non_null(strstr(a.v.message, "/no/such/folder"));
+    surface_done(&s);
+    app_done(&a);
+    stage_close(&g);
+}
+
 /* ---- a run that goes on -------------------------------------------------------------------------------- */
 
 static void still_working(void *ctx, struct ui_progress *out)
@@ -437,13 +480,13 @@ static int random_key(struct prng *r)
     uint32_t pick = prng_below(r, 10);
     if (pick < 5) { /* a command */
         enum command c = (enum command)prng_below(r, CMD_COUNT);
-        return c == CMD_QUIT ? K_ESC : command_info(c)->key;
+        return c == CMD_QUIT || c == CMD_SAVE ? K_ESC : command_info(c)->key;
     }
     if (pick < 7)
         return (int)('0' + prng_below(r, 10));
     if (pick < 9)
-        return (int)prng_below(r, 128) == 'q' ? 'x' : (int)prng_below(r, 'q');
-    return (int)prng_below(r, 0x110010);
+        return (int)prng_below(r, 'q'); /* neither q nor x: x would write files */
+    return 0x80 + (int)prng_below(r, 0x10ff90);
 }
 
 static void check_stop(struct app *walked, struct app *fresh, struct surface *s, struct surface *t)
@@ -544,7 +587,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moving), cmocka_unit_test(playing), cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs),
-        cmocka_unit_test(finding), cmocka_unit_test(reasons), cmocka_unit_test(clicking),
+        cmocka_unit_test(finding), cmocka_unit_test(reasons), cmocka_unit_test(clicking), cmocka_unit_test(saving),
         cmocka_unit_test(waiting), cmocka_unit_test(commands), cmocka_unit_test(random_keys),
         cmocka_unit_test(no_memory),
     };
