@@ -272,10 +272,10 @@ struct query {
     uint32_t count;
 };
 
-/* A tile's scores, softmax weights p (TILE, 16) and what the earlier sum is scaled by (TILE). `shared`: all
- * queries read the same KV head. state (n, 2) of the tile's n real queries; the others repeat the last. */
+/* A tile's scores, softmax weights p (TILE, 16) and what the earlier sum is scaled by (TILE). `share`: so many
+ * neighbouring queries read the same KV head. state (n, 2) of the tile's n real queries; the others repeat the last. */
 INLINE void tile_scores(const struct query *query, uint32_t head_dim, float score_scale, float *state, uint32_t n,
-                        bool shared, float *p, float *scale)
+                        int share, float *p, float *scale)
 {
     /* state holds maximum and sum by turns; in registers query i has its place as FOLD8 leaves it */
     const __m512i spread = _mm512_setr_epi32(0, 0, 8, 8, 2, 2, 10, 10, 4, 4, 12, 12, 6, 6, 14, 14);
@@ -285,11 +285,13 @@ INLINE void tile_scores(const struct query *query, uint32_t head_dim, float scor
     for (int i = 0; i < TILE; i++)
         s[i] = _mm512_setzero_ps();
     for (uint32_t d = 0; d < head_dim; d++) {
-        __m512 k = _mm512_load_ps(query[0].kt + (size_t)d * 16);
+        __m512 k = _mm512_setzero_ps();
         UNROLL
-        for (int i = 0; i < TILE; i++)
-            s[i] = _mm512_fmadd_ps(_mm512_set1_ps(query[i].q[d]),
-                                   shared ? k : _mm512_load_ps(query[i].kt + (size_t)d * 16), s[i]);
+        for (int i = 0; i < TILE; i++) {
+            if (i % share == 0)
+                k = _mm512_load_ps(query[i].kt + (size_t)d * 16);
+            s[i] = _mm512_fmadd_ps(_mm512_set1_ps(query[i].q[d]), k, s[i]);
+        }
     }
     UNROLL
     for (int i = 0; i < TILE; i++)
@@ -314,18 +316,20 @@ INLINE void tile_scores(const struct query *query, uint32_t head_dim, float scor
 
 /* All queries see the whole block: its values added to 16 elements of every query's sum. */
 INLINE void tile_values(const struct query *query, uint32_t n, const float *const *row, uint32_t d, __mmask16 mask,
-                        const float *p, const float *scale, bool shared)
+                        const float *p, const float *scale, int share)
 {
     __m512 o[TILE];
     UNROLL
     for (int i = 0; i < TILE; i++)
         o[i] = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, query[i].o + d), _mm512_set1_ps(scale[i]));
     for (int j = 0; j < BLOCK; j++) {
-        __m512 v = _mm512_maskz_loadu_ps(mask, row[j] + query[0].v_at + d);
+        __m512 v = _mm512_setzero_ps();
         UNROLL
-        for (int i = 0; i < TILE; i++)
-            o[i] = _mm512_fmadd_ps(_mm512_set1_ps(p[i * 16 + j]),
-                                   shared ? v : _mm512_maskz_loadu_ps(mask, row[j] + query[i].v_at + d), o[i]);
+        for (int i = 0; i < TILE; i++) {
+            if (i % share == 0)
+                v = _mm512_maskz_loadu_ps(mask, row[j] + query[i].v_at + d);
+            o[i] = _mm512_fmadd_ps(_mm512_set1_ps(p[i * 16 + j]), v, o[i]);
+        }
     }
     UNROLL
     for (uint32_t i = 0; i < TILE; i++)
@@ -347,29 +351,50 @@ static void part_values(const struct query *query, const float *const *row, uint
 }
 
 INLINE void tile_queries(const struct attend *a, const struct query *query, const float *const *row, float *state,
-                         uint32_t n, bool shared)
+                         uint32_t n, int share)
 {
     float p[TILE * 16] __attribute__((aligned(64))), scale[TILE] __attribute__((aligned(32)));
     bool whole = true;
-    tile_scores(query, a->head_dim, a->scale, state, n, shared, p, scale);
+    tile_scores(query, a->head_dim, a->scale, state, n, share, p, scale);
     for (int i = 0; i < TILE; i++)
         whole = whole && query[i].count == BLOCK;
     for (uint32_t i = 0; i < n && !whole; i++)
         part_values(&query[i], row, a->head_dim, p + i * 16, scale[i]);
     for (uint32_t d = 0; d < a->head_dim && whole; d += 16)
-        tile_values(query, n, row, d, first_lanes(a->head_dim - d), p, scale, shared);
+        tile_values(query, n, row, d, first_lanes(a->head_dim - d), p, scale, share);
 }
 
-static void tile_one_head(const struct attend *a, const struct query *query, const float *const *row, float *state,
-                          uint32_t n)
+static void tile_share_8(const struct attend *a, const struct query *query, const float *const *row, float *state,
+                         uint32_t n)
 {
-    tile_queries(a, query, row, state, n, true);
+    tile_queries(a, query, row, state, n, 8);
 }
 
-static void tile_many_heads(const struct attend *a, const struct query *query, const float *const *row, float *state,
-                            uint32_t n)
+static void tile_share_4(const struct attend *a, const struct query *query, const float *const *row, float *state,
+                         uint32_t n)
 {
-    tile_queries(a, query, row, state, n, false);
+    tile_queries(a, query, row, state, n, 4);
+}
+
+static void tile_share_2(const struct attend *a, const struct query *query, const float *const *row, float *state,
+                         uint32_t n)
+{
+    tile_queries(a, query, row, state, n, 2);
+}
+
+static void tile_share_1(const struct attend *a, const struct query *query, const float *const *row, float *state,
+                         uint32_t n)
+{
+    tile_queries(a, query, row, state, n, 1);
+}
+
+/* Queries of one KV head stand together, so that it is enough to look at the ends of each part. */
+INLINE bool parts_share(const struct query *query, int share)
+{
+    bool same = true;
+    for (int i = 0; i < TILE; i += share)
+        same = same && query[i].v_at == query[i + share - 1].v_at;
+    return same;
 }
 
 /* Queries come KV head by KV head, token by token, head by head of the group; this is the next one. */
@@ -413,8 +438,10 @@ static void attend_walk(struct walk w, uint32_t n)
             else
                 query[k] = query[k - 1];
         }
-        bool shared = query[0].v_at == query[TILE - 1].v_at;
-        (shared ? tile_one_head : tile_many_heads)(w.a, query, row, state, some);
+        (parts_share(query, 8)   ? tile_share_8
+         : parts_share(query, 4) ? tile_share_4
+         : parts_share(query, 2) ? tile_share_2
+                                 : tile_share_1)(w.a, query, row, state, some);
     }
 }
 
