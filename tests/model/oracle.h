@@ -17,7 +17,33 @@ struct oracle {
     const struct safetensors *files;
     double *k, *v; /* (layer, position, kv_heads * head_dim) */
     uint32_t n;    /* positions so far */
+    const struct safetensors *lora; /* an adapter to merge into every matrix, or NULL */
+    double lora_scale;
 };
+
+/* w += s B A: what an adapter comes to when it is merged. conv: w is (in, out) */
+static inline void oracle_merge(const struct oracle *o, const char *name, double *w, bool conv)
+{
+    char full[200];
+    int stem = (int)strlen(name) - (int)strlen(".weight");
+    if (o->lora == NULL || stem < 0)
+        return;
+    snprintf(full, sizeof full, "base_model.model.%.*s.lora_A.weight", stem, name);
+    const struct tensor *a = safetensors_find(o->lora, full);
+    snprintf(full, sizeof full, "base_model.model.%.*s.lora_B.weight", stem, name);
+    const struct tensor *b = safetensors_find(o->lora, full);
+    if (a == NULL || b == NULL)
+        return;
+    uint64_t rank = a->shape[0], in = a->shape[1], out = b->shape[0];
+    for (uint64_t n = 0; n < out; n++)
+        for (uint64_t r = 0; r < rank; r++)
+            for (uint64_t k = 0; k < in; k++) {
+                float down, up;
+                tensor_read(a, r * in + k, 1, &down);
+                tensor_read(b, n * rank + r, 1, &up);
+                w[conv ? k * out + n : n * in + k] += o->lora_scale * (double)up * (double)down;
+            }
+}
 
 static inline double *oracle_tensor(const struct oracle *o, uint64_t count, const char *name)
 {
@@ -32,6 +58,7 @@ static inline double *oracle_tensor(const struct oracle *o, uint64_t count, cons
     for (uint64_t i = 0; i < count; i++)
         d[i] = (double)f[i];
     free(f);
+    oracle_merge(o, name, d, o->c->conv1d);
     return d;
 }
 
@@ -223,7 +250,7 @@ static inline void oracle_step(struct oracle *o, uint32_t token, double *out)
 static inline void oracle_init(struct oracle *o, const struct model_config *c, const struct safetensors *files)
 {
     size_t floats = (size_t)c->layers * c->context * c->kv_heads * c->head_dim;
-    *o = (struct oracle){c, files, calloc(floats, sizeof(double)), calloc(floats, sizeof(double)), 0};
+    *o = (struct oracle){c, files, calloc(floats, sizeof(double)), calloc(floats, sizeof(double)), 0, NULL, 0};
 }
 
 static inline void oracle_done(struct oracle *o)
