@@ -17,10 +17,36 @@ static void next_focus(struct app *a)
         a->v.slot = a->m.sc.w->head.page_size;
 }
 
+static struct picture picture_of(struct app *a)
+{
+    return (struct picture){&a->m, &a->v, &a->marks, a->feed, &a->progress, &a->list};
+}
+
+static void fold(struct app *a)
+{
+    struct view *v = &a->v;
+    uint32_t node = v->focus == FOCUS_TREE ? v->node : moment_focus(&a->m), id = a->m.sc.w->node[node].id;
+    for (int i = 0; i < v->folds; i++) {
+        if (v->folded[i] != node || v->folded_id[i] != id)
+            continue;
+        v->folds--;
+        v->folded[i] = v->folded[v->folds];
+        v->folded_id[i] = v->folded_id[v->folds];
+        return;
+    }
+    if (v->folds == VIEW_FOLDS || a->m.sc.w->node[node].child_count == 0) {
+        app_say(a, v->folds == VIEW_FOLDS ? "No more nodes can be folded." : "This node has no children to fold.");
+        return;
+    }
+    v->folded[v->folds] = node;
+    v->folded_id[v->folds++] = id;
+}
+
 static void choose(struct app *a, int dir)
 {
     if (a->v.focus == FOCUS_TREE) {
-        a->v.node = view_tree_neighbour(&a->m, a->v.node, dir);
+        struct picture p = picture_of(a);
+        a->v.node = view_tree_neighbour(&p, a->v.node, dir);
         return;
     }
     uint32_t first = a->m.sc.w->head.page_size, slot = a->v.slot + (uint32_t)dir;
@@ -139,6 +165,8 @@ static void run_command(struct app *a, enum command c)
     case CMD_INVARIANTS: open_view(a, SHOW_INVARIANTS); break;
     case CMD_CHOOSE: choose_line(a); break;
     case CMD_FOCUS: next_focus(a); break;
+    case CMD_FOLD: fold(a); break;
+    case CMD_ORDER: a->v.order = (enum order)((a->v.order + 1) % ORDER_COUNT); break;
     case CMD_MOUSE:
         a->v.mouse = !a->v.mouse;
         app_say(a, a->v.mouse ? "Mouse on: click a node, a slot or the timeline. m leaves it to the terminal again."
@@ -191,7 +219,7 @@ void app_click(struct app *a, int x, int y, int w, int h)
 {
     const struct head *head = &a->m.sc.w->head;
     struct layout l = layout_make(w, h, head->pool, head->page_size, a->v.big);
-    struct picture p = {&a->m, &a->v, &a->marks, a->feed, &a->progress, &a->list};
+    struct picture p = picture_of(a);
     uint32_t node, slot, step;
     if (a->v.show != SHOW_STEPPER || l.kind == LAYOUT_PLAIN)
         return;

@@ -27,10 +27,11 @@ static int add_marked(const struct moment *m, uint32_t parent, uint32_t node, st
 }
 
 /* Children that matter now: leading to the chosen node, on the path, changed by this step. */
-static int add_all_marked(const struct moment *m, uint32_t chosen, uint32_t parent, struct row *out, int n)
+static int add_all_marked(const struct outline *o, uint32_t parent, struct row *out, int n)
 {
+    const struct moment *m = o->m;
     int most = n + FAN_MARKED;
-    for (uint32_t up = chosen; node_live(m->sc.w, up) && up != ROOT; up = m->sc.w->node[up].parent)
+    for (uint32_t up = o->chosen; node_live(m->sc.w, up) && up != ROOT; up = m->sc.w->node[up].parent)
         n = add_marked(m, parent, up, out, n, most);
     for (uint32_t i = 0; i < m->path_n; i++)
         n = add_marked(m, parent, m->path[i], out, n, most);
@@ -41,61 +42,107 @@ static int add_all_marked(const struct moment *m, uint32_t chosen, uint32_t pare
     return n;
 }
 
-static int kids_of_many(const struct moment *m, uint32_t chosen, uint32_t parent, struct row out[FAN_ROWS])
+/* ---- the order of siblings ----------------------------------------------------------------------------- */
+
+/* Does a stand before b? Ties keep the order of insertion, which is the order of the array. */
+static bool before(const struct outline *o, uint32_t a, uint32_t b)
 {
-    const struct world *w = m->sc.w;
-    struct row last[FAN_LAST];
-    int n = 0, first = FAN_LAST;
-    for (uint32_t c = w->node[parent].first_child; n < FAN_FIRST; c = w->node[c].next)
-        out[n++] = (struct row){ROW_NODE, c};
-    for (uint32_t c = w->node[parent].last_child; first > 0; c = w->node[c].prev)
-        last[--first] = (struct row){ROW_NODE, c};
-    int marked = add_all_marked(m, chosen, parent, out, n);
-    for (int i = n; i < marked; i++) /* the last ones come by themselves */
-        if (!has_row(last, FAN_LAST, out[i].node))
-            out[n++] = out[i];
-    out[n++] = (struct row){ROW_MORE, parent};
-    memcpy(out + n, last, sizeof last);
-    return n + FAN_LAST;
+    const struct node *x = &o->m->sc.w->node[a], *y = &o->m->sc.w->node[b];
+    switch (o->order) {
+    case ORDER_RECENT: return x->last_access > y->last_access;
+    case ORDER_HITS: return x->hit_count > y->hit_count;
+    case ORDER_LENGTH: return x->len > y->len;
+    default: return false;
+    }
 }
 
-int rows_kids(const struct moment *m, uint32_t chosen, uint32_t parent, struct row out[FAN_ROWS])
+/* Put a node into its place among the best `most` of row[0 … n). Returns the new n. */
+static int place(const struct outline *o, struct row *row, int n, int most, uint32_t node)
 {
-    const struct world *w = m->sc.w;
+    if (n == most && !before(o, node, row[n - 1].node))
+        return n;
+    int at = n < most ? n : n - 1;
+    for (; at > 0 && before(o, node, row[at - 1].node); at--)
+        row[at] = row[at - 1];
+    row[at] = (struct row){ROW_NODE, node};
+    return n < most ? n + 1 : n;
+}
+
+static int first_kids(const struct outline *o, uint32_t parent, struct row *out, int most)
+{
+    const struct world *w = o->m->sc.w;
     int n = 0;
-    if (w->node[parent].child_count > FAN_ALL)
-        n = kids_of_many(m, chosen, parent, out);
-    else
-        for (uint32_t c = w->node[parent].first_child; c != 0; c = w->node[c].next)
-            out[n++] = (struct row){ROW_NODE, c};
-    if (gone_parent(m) == parent)
-        out[n++] = (struct row){ROW_GONE, m->gone};
+    for (uint32_t c = w->node[parent].first_child; c != 0 && (o->order != ORDER_INSERTED || n < most); c = w->node[c].next)
+        n = place(o, out, n, most, c);
     return n;
 }
 
-uint32_t rows_hidden(const struct moment *m, uint32_t chosen, uint32_t parent)
+/* In the order of insertion the last ones are shown too: that is where new children come. */
+static int kids_of_many(const struct outline *o, uint32_t parent, struct row out[FAN_ROWS])
+{
+    const struct world *w = o->m->sc.w;
+    struct row last[FAN_LAST];
+    int n = first_kids(o, parent, out, FAN_FIRST), lasts = o->order == ORDER_INSERTED ? FAN_LAST : 0, first = lasts;
+    for (uint32_t c = w->node[parent].last_child; first > 0; c = w->node[c].prev)
+        last[--first] = (struct row){ROW_NODE, c};
+    int marked = add_all_marked(o, parent, out, n);
+    for (int i = n; i < marked; i++) /* the last ones come by themselves */
+        if (!has_row(last, lasts, out[i].node))
+            out[n++] = out[i];
+    out[n++] = (struct row){ROW_MORE, parent};
+    memcpy(out + n, last, (size_t)lasts * sizeof *last);
+    return n + lasts;
+}
+
+static bool folded(const struct outline *o, uint32_t node)
+{
+    for (int i = 0; i < o->folds; i++)
+        if (o->folded[i] == node)
+            return true;
+    return false;
+}
+
+int rows_kids(const struct outline *o, uint32_t parent, struct row out[FAN_ROWS])
+{
+    bool many = o->m->sc.w->node[parent].child_count > FAN_ALL;
+    if (folded(o, parent))
+        return 0;
+    int n = many ? kids_of_many(o, parent, out) : first_kids(o, parent, out, FAN_ALL);
+    if (gone_parent(o->m) == parent)
+        out[n++] = (struct row){ROW_GONE, o->m->gone};
+    return n;
+}
+
+uint32_t rows_hidden(const struct outline *o, uint32_t parent)
 {
     struct row kid[FAN_ROWS];
     uint32_t shown = 0;
-    int n = rows_kids(m, chosen, parent, kid);
+    int n = rows_kids(o, parent, kid);
     for (int i = 0; i < n; i++)
         shown += kid[i].kind == ROW_NODE;
-    return m->sc.w->node[parent].child_count - shown;
+    return o->m->sc.w->node[parent].child_count - shown;
 }
 
-uint32_t rows_parent(const struct moment *m, struct row at)
+uint32_t rows_parent(const struct outline *o, struct row at)
 {
     if (at.kind == ROW_MORE)
         return at.node;
-    return at.kind == ROW_GONE ? gone_parent(m) : m->sc.w->node[at.node].parent;
+    return at.kind == ROW_GONE ? gone_parent(o->m) : o->m->sc.w->node[at.node].parent;
 }
 
-bool rows_last(const struct moment *m, struct row at)
+bool rows_last(const struct outline *o, struct row at)
 {
-    if (at.kind != ROW_NODE)
-        return at.kind == ROW_GONE;
-    return m->sc.w->node[at.node].next == 0 && (at.node == ROOT || gone_parent(m) != m->sc.w->node[at.node].parent);
+    struct row kid[FAN_ROWS];
+    if (at.kind == ROW_GONE || (at.kind == ROW_NODE && at.node == ROOT))
+        return true;
+    uint32_t parent = rows_parent(o, at);
+    if (o->order == ORDER_INSERTED) /* the common case without a walk */
+        return at.kind == ROW_NODE && o->m->sc.w->node[at.node].next == 0 && gone_parent(o->m) != parent;
+    int n = rows_kids(o, parent, kid);
+    return n > 0 && kid[n - 1].kind == at.kind && kid[n - 1].node == at.node;
 }
+
+/* ---- walking ------------------------------------------------------------------------------------------- */
 
 static int row_index(const struct row *row, int n, struct row at)
 {
@@ -105,13 +152,13 @@ static int row_index(const struct row *row, int n, struct row at)
     return -1; /* a child behind ROW_MORE */
 }
 
-struct row rows_next(const struct moment *m, uint32_t chosen, struct row at)
+struct row rows_next(const struct outline *o, struct row at)
 {
     struct row kid[FAN_ROWS];
-    if (at.kind == ROW_NODE && rows_kids(m, chosen, at.node, kid) > 0)
+    if (at.kind == ROW_NODE && rows_kids(o, at.node, kid) > 0)
         return kid[0];
-    for (uint32_t parent = rows_parent(m, at); parent != 0; parent = rows_parent(m, at)) {
-        int n = rows_kids(m, chosen, parent, kid), i = row_index(kid, n, at);
+    for (uint32_t parent = rows_parent(o, at); parent != 0; parent = rows_parent(o, at)) {
+        int n = rows_kids(o, parent, kid), i = row_index(kid, n, at);
         if (i >= 0 && i + 1 < n)
             return kid[i + 1];
         at = (struct row){ROW_NODE, parent};
@@ -119,59 +166,59 @@ struct row rows_next(const struct moment *m, uint32_t chosen, struct row at)
     return (struct row){0};
 }
 
-static struct row deepest(const struct moment *m, uint32_t chosen, struct row at)
+static struct row deepest(const struct outline *o, struct row at)
 {
     struct row kid[FAN_ROWS];
-    for (int n; at.kind == ROW_NODE && (n = rows_kids(m, chosen, at.node, kid)) > 0;)
+    for (int n; at.kind == ROW_NODE && (n = rows_kids(o, at.node, kid)) > 0;)
         at = kid[n - 1];
     return at;
 }
 
-struct row rows_prev(const struct moment *m, uint32_t chosen, struct row at)
+struct row rows_prev(const struct outline *o, struct row at)
 {
     struct row kid[FAN_ROWS];
-    uint32_t parent = rows_parent(m, at);
+    uint32_t parent = rows_parent(o, at);
     if (parent == 0)
         return (struct row){0};
-    int i = row_index(kid, rows_kids(m, chosen, parent, kid), at);
-    return i > 0 ? deepest(m, chosen, kid[i - 1]) : (struct row){ROW_NODE, parent};
+    int i = row_index(kid, rows_kids(o, parent, kid), at);
+    return i > 0 ? deepest(o, kid[i - 1]) : (struct row){ROW_NODE, parent};
 }
 
-static struct row walk_back(const struct moment *m, uint32_t chosen, struct row at, int rows)
+static struct row walk_back(const struct outline *o, struct row at, int rows)
 {
-    for (struct row up; rows > 0 && (up = rows_prev(m, chosen, at)).kind != ROW_NONE; rows--)
+    for (struct row up; rows > 0 && (up = rows_prev(o, at)).kind != ROW_NONE; rows--)
         at = up;
     return at;
 }
 
 /* How many rows stand above `at`; LOOK_BACK when there are more. */
-static int rows_above(const struct moment *m, uint32_t chosen, struct row at)
+static int rows_above(const struct outline *o, struct row at)
 {
     int n = 0;
-    while (n < LOOK_BACK && (at = rows_prev(m, chosen, at)).kind != ROW_NONE)
+    while (n < LOOK_BACK && (at = rows_prev(o, at)).kind != ROW_NONE)
         n++;
     return n;
 }
 
-static int fill(const struct moment *m, uint32_t chosen, struct row at, int h, struct row *out)
+static int fill(const struct outline *o, struct row at, int h, struct row *out)
 {
     int n = 0;
-    for (; n < h && at.kind != ROW_NONE; at = rows_next(m, chosen, at))
+    for (; n < h && at.kind != ROW_NONE; at = rows_next(o, at))
         out[n++] = at;
     return n;
 }
 
-int rows_window(const struct moment *m, uint32_t chosen, int h, struct row *out)
+int rows_window(const struct outline *o, int h, struct row *out)
 {
-    struct row at = {ROW_NODE, chosen};
+    struct row at = {ROW_NODE, o->chosen};
     if (h <= 0)
         return 0;
-    int n = fill(m, chosen, (struct row){ROW_NODE, ROOT}, h, out);
+    int n = fill(o, (struct row){ROW_NODE, ROOT}, h, out);
     if (row_index(out, n, at) >= 0)
         return n;
-    int above = rows_above(m, chosen, at), page = h / 2 > 0 ? h / 2 : 1;
+    int above = rows_above(o, at), page = h / 2 > 0 ? h / 2 : 1;
     int back = above == LOOK_BACK ? h / 3 : above % page + page / 2;
-    struct row top = walk_back(m, chosen, at, back < h ? back : h - 1);
-    n = fill(m, chosen, top, h, out);
-    return n == h ? n : fill(m, chosen, walk_back(m, chosen, top, h - n), h, out);
+    struct row top = walk_back(o, at, back < h ? back : h - 1);
+    n = fill(o, top, h, out);
+    return n == h ? n : fill(o, walk_back(o, top, h - n), h, out);
 }

@@ -26,17 +26,28 @@ enum {
     FAN_ROWS = FAN_ALL + 2,
 };
 
-/* The rows below a node, in order; at most FAN_ROWS. `chosen`: a node to show in any case. */
-int rows_kids(const struct moment *m, uint32_t chosen, uint32_t parent, struct row out[FAN_ROWS]);
+enum order { ORDER_INSERTED, ORDER_RECENT, ORDER_HITS, ORDER_LENGTH, ORDER_COUNT }; /* of siblings */
 
-struct row rows_next(const struct moment *m, uint32_t chosen, struct row at);
-struct row rows_prev(const struct moment *m, uint32_t chosen, struct row at);
-uint32_t rows_parent(const struct moment *m, struct row at);   /* 0 for the root */
-bool rows_last(const struct moment *m, struct row at);         /* is it the last of its parent's rows? */
-uint32_t rows_hidden(const struct moment *m, uint32_t chosen, uint32_t parent); /* behind ROW_MORE */
+/* A way to look at the tree of a moment. */
+struct outline {
+    const struct moment *m;
+    uint32_t chosen;           /* a node that is shown in any case; not 0 */
+    enum order order;
+    const uint32_t *folded;    /* (folds) nodes whose children are not shown */
+    int folds;
+};
 
-/* The rows to show in a window of h: fills out[h], returns how many. The row of `chosen` (not 0) is among
+/* The rows below a node, in order; at most FAN_ROWS. */
+int rows_kids(const struct outline *o, uint32_t parent, struct row out[FAN_ROWS]);
+
+struct row rows_next(const struct outline *o, struct row at);
+struct row rows_prev(const struct outline *o, struct row at);
+uint32_t rows_parent(const struct outline *o, struct row at);  /* 0 for the root */
+bool rows_last(const struct outline *o, struct row at);        /* is it the last of its parent's rows? */
+uint32_t rows_hidden(const struct outline *o, uint32_t parent); /* behind ROW_MORE */
+
+/* The rows to show in a window of h: fills out[h], returns how many. The row of the chosen node is among
  * them. All rows when they fit; else windows that move by half pages, so that small steps move nothing. */
-int rows_window(const struct moment *m, uint32_t chosen, int h, struct row *out);
+int rows_window(const struct outline *o, int h, struct row *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include "ui/list.h"
 #include "ui/marks.h"
 #include "ui/moment.h"
+#include "ui/rows.h"
 #include "ui/surface.h"
 
 enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_COMMAND, TYPE_SAVE };
@@ -20,11 +21,17 @@ enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_R
 
 enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_COUNT };
 
+enum { VIEW_FOLDS = 32 };
+
 /* What the person chose; everything else on the screen follows from the moment. */
 struct view {
     enum show show;
     enum focus focus;
     uint32_t node, slot;    /* chosen, while the focus is there */
+    enum order order;       /* of siblings in the tree */
+    uint32_t folded[VIEW_FOLDS]; /* nodes whose children are not shown, */
+    uint32_t folded_id[VIEW_FOLDS]; /* and their ids: an entry is used again for other nodes */
+    int folds;
     int line;               /* of a list: the chosen line (help: the first one) */
     bool playing;
     int speed;              /* index into VIEW_SPEEDS */
@@ -67,7 +74,7 @@ void view_slots_counts(const struct picture *p, char *out, size_t n);
 void view_story_title(const struct picture *p, char *out, size_t n);
 
 /* The node above or below another in the tree as it is drawn (for choosing); the same one at the ends. */
-uint32_t view_tree_neighbour(const struct moment *m, uint32_t node, int dir);
+uint32_t view_tree_neighbour(const struct picture *p, uint32_t node, int dir);
 
 /* What is drawn at a cell of these views' rectangles; 0: nothing that can be chosen (no step). */
 uint32_t view_tree_at(const struct picture *p, struct rect r, int y);

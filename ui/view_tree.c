@@ -92,27 +92,27 @@ static void draw_heads(struct surface *s, struct rect r)
     }
 }
 
-static int row_depth(const struct moment *m, struct row at)
+static int row_depth(const struct outline *o, struct row at)
 {
     int depth = 0;
-    for (uint32_t p = rows_parent(m, at); p != 0; p = m->sc.w->node[p].parent)
+    for (uint32_t p = rows_parent(o, at); p != 0; p = o->m->sc.w->node[p].parent)
         depth++;
     return depth;
 }
 
 /* The lines before a row: for each level above it whether that branch goes on. Levels left of `skip` are
  * cut off (a very deep tree). */
-static void draw_guides(const struct moment *m, struct surface *s, struct rect r, int y, struct row at, int depth,
+static void draw_guides(const struct outline *o, struct surface *s, struct rect r, int y, struct row at, int depth,
                         int skip)
 {
-    const char *branch = surface_glyph(s, rows_last(m, at) ? "└" : "├", rows_last(m, at) ? "`" : "|");
+    const char *branch = surface_glyph(s, rows_last(o, at) ? "└" : "├", rows_last(o, at) ? "`" : "|");
     for (int level = depth; level > skip; level--) {
         int x = r.x + MARGIN + (level - 1 - skip) * INDENT;
         if (level == depth)
             surface_puts(s, r, x, y, ROLE_FRAME, branch);
-        else if (!rows_last(m, at))
+        else if (!rows_last(o, at))
             surface_puts(s, r, x, y, ROLE_FRAME, surface_glyph(s, "│", "|"));
-        at = (struct row){ROW_NODE, rows_parent(m, at)};
+        at = (struct row){ROW_NODE, rows_parent(o, at)};
     }
     if (skip > 0 && depth > 0)
         surface_puts(s, r, r.x + MARGIN, y, ROLE_QUIET, "..");
@@ -156,6 +156,15 @@ static int draw_name(const struct moment *m, struct surface *s, struct rect r, i
     return x + 1;
 }
 
+/* "+3" before the text: so many children are folded away. */
+static void draw_fold(const struct outline *o, struct surface *s, struct rect r, int *x, int y, uint32_t node)
+{
+    struct row kid[FAN_ROWS];
+    uint32_t n = o->m->sc.w->node[node].child_count;
+    if (n > 0 && rows_kids(o, node, kid) == 0)
+        *x = surface_printf(s, r, *x, y, ROLE_LABEL | STYLE_BOLD, "+%u ", n);
+}
+
 static void draw_namespace(const struct moment *m, struct surface *s, struct rect r, int *x, int y, uint32_t node)
 {
     uint32_t ns = m->sc.w->node[node].ns;
@@ -163,8 +172,9 @@ static void draw_namespace(const struct moment *m, struct surface *s, struct rec
         *x = surface_printf(s, r, *x, y, ROLE_LABEL, "[%s] ", store_name(m->sc.s, ns));
 }
 
-static void draw_node(const struct moment *m, struct surface *s, struct rect r, int x, int y, uint32_t node)
+static void draw_node(const struct outline *o, struct surface *s, struct rect r, int x, int y, uint32_t node)
 {
+    const struct moment *m = o->m;
     struct rect names = {r.x, r.y, r.w - columns_width(r.w) - 1, r.h};
     bool path = moment_on_path(m, node);
     if (path)
@@ -174,6 +184,7 @@ static void draw_node(const struct moment *m, struct surface *s, struct rect r, 
         return;
     }
     x = draw_name(m, s, names, x, y, node, 0) + 1;
+    draw_fold(o, s, names, &x, y, node);
     draw_namespace(m, s, names, &x, y, node);
     draw_edge(m, s, names, x, y, path ? ROLE_TEXT | STYLE_BOLD : ROLE_TEXT, node_tokens(m->sc, node),
               node_raw_len(m->sc.w, node));
@@ -198,18 +209,18 @@ static void draw_gone(const struct moment *m, struct surface *s, struct rect r, 
     surface_right(s, r, r.x + r.w - columns_width(r.w) + COLUMNS[0].width + 1, y, ROLE_GONE, text);
 }
 
-static void draw_row(const struct picture *p, struct surface *s, struct rect r, int y, struct row at, int depth,
-                     int skip)
+static void draw_row(const struct picture *p, const struct outline *o, struct surface *s, struct rect r, int y,
+                     struct row at, int depth, int skip)
 {
     const struct moment *m = p->m;
     int x = r.x + MARGIN + (depth - skip > 0 ? depth - skip : 0) * INDENT;
-    draw_guides(m, s, r, y, at, depth, skip);
+    draw_guides(o, s, r, y, at, depth, skip);
     if (at.kind == ROW_MORE)
-        surface_printf(s, r, x, y, ROLE_QUIET, ".. %u more", rows_hidden(m, p->v->node, at.node));
+        surface_printf(s, r, x, y, ROLE_QUIET, ".. %u more", rows_hidden(o, at.node));
     else if (at.kind == ROW_GONE)
         draw_gone(m, s, r, x, y);
     else
-        draw_node(m, s, r, x, y, at.node);
+        draw_node(o, s, r, x, y, at.node);
     if (p->v->focus == FOCUS_TREE && at.kind == ROW_NODE && at.node == p->v->node) {
         surface_style(s, (struct rect){r.x, y, r.w, 1}, ROLE_SELECTED);
         s->cursor_x = x;
@@ -217,10 +228,22 @@ static void draw_row(const struct picture *p, struct surface *s, struct rect r, 
     }
 }
 
-static uint32_t tree_focus(const struct picture *p)
+/* The tree as the person looks at it. A fold whose node has gone, and whose entry another node uses now,
+ * does not count. */
+static struct outline outline_of(const struct picture *p, uint32_t folded[VIEW_FOLDS])
 {
-    bool chosen = p->v->focus == FOCUS_TREE && node_live(p->m->sc.w, p->v->node);
-    return chosen ? p->v->node : moment_focus(p->m);
+    const struct view *v = p->v;
+    const struct world *w = p->m->sc.w;
+    bool chosen = v->focus == FOCUS_TREE && node_live(w, v->node);
+    struct outline o = {.m = p->m, .chosen = chosen ? v->node : moment_focus(p->m), .order = v->order, .folded = folded};
+    for (int i = 0; i < v->folds; i++)
+        if (node_live(w, v->folded[i]) && w->node[v->folded[i]].id == v->folded_id[i])
+            folded[o.folds++] = v->folded[i];
+    for (uint32_t up = o.chosen; up > ROOT; up = w->node[up].parent) /* what is looked at is never folded away */
+        for (int i = 0; i < o.folds; i++)
+            if (folded[i] == w->node[up].parent)
+                folded[i] = 0;
+    return o;
 }
 
 static bool has_heads(struct rect r)
@@ -229,18 +252,20 @@ static bool has_heads(struct rect r)
 }
 
 /* The rows in a pane, and where they begin. */
-static int shown_rows(const struct picture *p, struct rect *r, struct row row[MOST_ROWS])
+static int shown_rows(const struct outline *o, struct rect *r, struct row row[MOST_ROWS])
 {
     int heads = has_heads(*r);
     r->y += heads;
     r->h -= heads;
-    return rows_window(p->m, tree_focus(p), r->h < MOST_ROWS ? r->h : MOST_ROWS, row);
+    return rows_window(o, r->h < MOST_ROWS ? r->h : MOST_ROWS, row);
 }
 
 uint32_t view_tree_at(const struct picture *p, struct rect r, int y)
 {
     struct row row[MOST_ROWS];
-    int n = shown_rows(p, &r, row);
+    uint32_t folded[VIEW_FOLDS];
+    struct outline o = outline_of(p, folded);
+    int n = shown_rows(&o, &r, row);
     return y >= r.y && y < r.y + n && row[y - r.y].kind == ROW_NODE ? row[y - r.y].node : 0;
 }
 
@@ -248,32 +273,38 @@ void view_tree_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     struct row row[MOST_ROWS];
     int depth[MOST_ROWS], deepest = 0;
+    uint32_t folded[VIEW_FOLDS];
+    struct outline o = outline_of(p, folded);
     if (has_heads(r))
         draw_heads(s, r);
-    int n = shown_rows(p, &r, row);
+    int n = shown_rows(&o, &r, row);
     for (int i = 0; i < n; i++) {
-        depth[i] = row_depth(p->m, row[i]);
+        depth[i] = row_depth(&o, row[i]);
         deepest = depth[i] > deepest ? depth[i] : deepest;
     }
     int levels = (r.w - MARGIN - columns_width(r.w)) / (2 * INDENT); /* half of the room is for text */
     int skip = deepest > levels ? deepest - levels : 0;
     for (int i = 0; i < n; i++)
-        draw_row(p, s, r, r.y + i, row[i], depth[i], skip);
+        draw_row(p, &o, s, r, r.y + i, row[i], depth[i], skip);
 }
 
 void view_tree_title(const struct picture *p, char *out, size_t n)
 {
     const struct head *h = &p->m->sc.w->head;
     uint32_t nodes = h->node_count - 1, tokens = h->evictable_size + h->protected_size;
-    snprintf(out, n, "Radix tree: %u node%s, %u token%s", nodes, nodes == 1 ? "" : "s", tokens,
+    static const char *const ORDER[ORDER_COUNT] = {"Radix tree", "Tree, latest first", "Tree, most hits first",
+                                                   "Tree, longest first"};
+    snprintf(out, n, "%s: %u node%s, %u token%s", ORDER[p->v->order], nodes, nodes == 1 ? "" : "s", tokens,
              tokens == 1 ? "" : "s");
 }
 
-uint32_t view_tree_neighbour(const struct moment *m, uint32_t node, int dir)
+uint32_t view_tree_neighbour(const struct picture *p, uint32_t node, int dir)
 {
-    struct row at = {ROW_NODE, node}, next = at;
+    uint32_t folded[VIEW_FOLDS];
+    struct outline o = outline_of(p, folded);
+    struct row next = {ROW_NODE, node};
     do
-        next = dir > 0 ? rows_next(m, node, next) : rows_prev(m, node, next);
+        next = dir > 0 ? rows_next(&o, next) : rows_prev(&o, next);
     while (next.kind == ROW_MORE || next.kind == ROW_GONE);
     return next.kind == ROW_NODE ? next.node : node;
 }

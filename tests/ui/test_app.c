@@ -307,6 +307,44 @@ static void clicking(void **state)
     stage_close(&g);
 }
 
+/* Every row of the outline is reached once, downwards and upwards, in every order, folded or not. */
+static void outlines(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    int walks = 0;
+    scene_fan(&g, 40);
+    open_app(&a, &g);
+    app_goto(&a, tape_length(g.t, 0) - 3);
+    uint32_t trunk = a.m.sc.w->node[ROOT].first_child;
+    for (int order = 0; order < ORDER_COUNT; order++) {
+        for (int folded = 0; folded < 2; folded++, walks++) {
+            struct outline o = {.m = &a.m, .chosen = ROOT, .order = (enum order)order, .folded = &trunk, .folds = folded};
+            struct row down[400], at = {ROW_NODE, ROOT};
+            int n = 0;
+            for (; at.kind != ROW_NONE; at = rows_next(&o, at)) {
+                assert_true(n < 400);
+                down[n++] = at;
+            }
+            assert_int_equal(rows_last(&o, down[n - 1]), true);
+            for (int i = n - 1; i >= 0; i--) {
+                struct row up = rows_prev(&o, down[i]);
+                assert_int_equal(up.kind, i > 0 ? down[i - 1].kind : ROW_NONE);
+                assert_true(i == 0 || up.node == down[i - 1].node);
+            }
+            assert_true(folded ? n == 2 : n > 15 && n < 80);
+        }
+    }
+    assert_int_equal(walks, 8);
+    PRESS(&a, 'f');
+    app_goto(&a, 1); /* the node does not exist there: its fold is remembered, and does no harm */
+    app_goto(&a, tape_length(g.t, 0));
+    assert_int_equal(a.v.folds, 1);
+    app_done(&a);
+    stage_close(&g);
+}
+
 /* The screen as files, and a folder that cannot be written. */
 static void saving(void **state)
 {
@@ -588,6 +626,7 @@ int main(void)
         cmocka_unit_test(moving), cmocka_unit_test(playing), cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs),
         cmocka_unit_test(finding), cmocka_unit_test(reasons), cmocka_unit_test(clicking), cmocka_unit_test(saving),
+        cmocka_unit_test(outlines),
         cmocka_unit_test(waiting), cmocka_unit_test(commands), cmocka_unit_test(random_keys),
         cmocka_unit_test(no_memory),
     };
