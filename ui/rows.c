@@ -94,6 +94,19 @@ static int kids_of_many(const struct outline *o, uint32_t parent, struct row out
     return n + lasts;
 }
 
+static int kept_kids_of_many(const struct outline *o, uint32_t parent, struct row out[FAN_ROWS])
+{
+    struct wide *k = o->wide;
+    if (k == NULL)
+        return kids_of_many(o, parent, out);
+    if (k->parent != parent) {
+        k->n = kids_of_many(o, parent, k->row);
+        k->parent = parent;
+    }
+    memcpy(out, k->row, (size_t)k->n * sizeof *out);
+    return k->n;
+}
+
 static bool folded(const struct outline *o, uint32_t node)
 {
     for (int i = 0; i < o->folds; i++)
@@ -107,7 +120,7 @@ int rows_kids(const struct outline *o, uint32_t parent, struct row out[FAN_ROWS]
     bool many = o->m->sc.w->node[parent].child_count > FAN_ALL;
     if (folded(o, parent))
         return 0;
-    int n = many ? kids_of_many(o, parent, out) : first_kids(o, parent, out, FAN_ALL);
+    int n = many ? kept_kids_of_many(o, parent, out) : first_kids(o, parent, out, FAN_ALL);
     if (gone_parent(o->m) == parent)
         out[n++] = (struct row){ROW_GONE, o->m->gone};
     return n;

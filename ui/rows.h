@@ -28,6 +28,13 @@ enum {
 
 enum order { ORDER_INSERTED, ORDER_RECENT, ORDER_HITS, ORDER_LENGTH, ORDER_COUNT }; /* of siblings */
 
+/* The rows of the wide node that was asked for last: finding the best of 100,000 children takes a walk. */
+struct wide {
+    uint32_t parent;           /* 0: none yet */
+    int n;
+    struct row row[FAN_ROWS];
+};
+
 /* A way to look at the tree of a moment. */
 struct outline {
     const struct moment *m;
@@ -35,6 +42,7 @@ struct outline {
     enum order order;
     const uint32_t *folded;    /* (folds) nodes whose children are not shown */
     int folds;
+    struct wide *wide;         /* the caller's, zeroed, for this moment and order; NULL: nothing is kept */
 };
 
 /* The rows below a node, in order; at most FAN_ROWS. */

@@ -230,12 +230,13 @@ static void draw_row(const struct picture *p, const struct outline *o, struct su
 
 /* The tree as the person looks at it. A fold whose node has gone, and whose entry another node uses now,
  * does not count. */
-static struct outline outline_of(const struct picture *p, uint32_t folded[VIEW_FOLDS])
+static struct outline outline_of(const struct picture *p, uint32_t folded[VIEW_FOLDS], struct wide *wide)
 {
     const struct view *v = p->v;
     const struct world *w = p->m->sc.w;
     bool chosen = v->focus == FOCUS_TREE && node_live(w, v->node);
-    struct outline o = {.m = p->m, .chosen = chosen ? v->node : moment_focus(p->m), .order = v->order, .folded = folded};
+    struct outline o = {.m = p->m, .chosen = chosen ? v->node : moment_focus(p->m), .order = v->order,
+                        .folded = folded, .wide = wide};
     for (int i = 0; i < v->folds; i++)
         if (node_live(w, v->folded[i]) && w->node[v->folded[i]].id == v->folded_id[i])
             folded[o.folds++] = v->folded[i];
@@ -264,7 +265,8 @@ uint32_t view_tree_at(const struct picture *p, struct rect r, int y)
 {
     struct row row[MOST_ROWS];
     uint32_t folded[VIEW_FOLDS];
-    struct outline o = outline_of(p, folded);
+    struct wide wide = {0};
+    struct outline o = outline_of(p, folded, &wide);
     int n = shown_rows(&o, &r, row);
     return y >= r.y && y < r.y + n && row[y - r.y].kind == ROW_NODE ? row[y - r.y].node : 0;
 }
@@ -274,7 +276,8 @@ void view_tree_draw(const struct picture *p, struct surface *s, struct rect r)
     struct row row[MOST_ROWS];
     int depth[MOST_ROWS], deepest = 0;
     uint32_t folded[VIEW_FOLDS];
-    struct outline o = outline_of(p, folded);
+    struct wide wide = {0};
+    struct outline o = outline_of(p, folded, &wide);
     if (has_heads(r))
         draw_heads(s, r);
     int n = shown_rows(&o, &r, row);
@@ -301,7 +304,8 @@ void view_tree_title(const struct picture *p, char *out, size_t n)
 uint32_t view_tree_neighbour(const struct picture *p, uint32_t node, int dir)
 {
     uint32_t folded[VIEW_FOLDS];
-    struct outline o = outline_of(p, folded);
+    struct wide wide = {0};
+    struct outline o = outline_of(p, folded, &wide);
     struct row next = {ROW_NODE, node};
     do
         next = dir > 0 ? rows_next(&o, next) : rows_prev(&o, next);
