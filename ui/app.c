@@ -17,7 +17,7 @@ int view_speed_tenths(int speed)
     return TENTHS[speed];
 }
 
-/* ---- making -------------------------------------------------------------------------------------------- */
+/* ---- making ----------------------------------------------------------------------------------------- */
 
 static const struct theme *choose_theme(const struct ui_options *o, struct err *e)
 {
@@ -70,7 +70,7 @@ void app_done(struct app *a)
         xfree(a->past[i]);
 }
 
-/* ---- what comes by itself ------------------------------------------------------------------------------------ */
+/* ---- what comes by itself --------------------------------------------------------------------------- */
 
 /* What was typed runs on the branch that is written now: a new one, if it began before the end of another. */
 static void follow(struct app *a)

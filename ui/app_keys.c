@@ -4,7 +4,7 @@
 #include "ui/app_parts.h"
 #include "ui/command.h"
 
-/* ---- choosing ------------------------------------------------------------------------------------------------ */
+/* ---- choosing --------------------------------------------------------------------------------------- */
 
 static void next_focus(struct app *a)
 {
@@ -35,7 +35,8 @@ static void fold(struct app *a)
         return;
     }
     if (v->folds == VIEW_FOLDS || a->m.sc.w->node[node].child_count == 0) {
-        app_say(a, v->folds == VIEW_FOLDS ? "No more nodes can be folded." : "This node has no children to fold.");
+        app_say(a, v->folds == VIEW_FOLDS ? "No more nodes can be folded."
+                                          : "This node has no children to fold.");
         return;
     }
     v->folded[v->folds] = node;
@@ -54,7 +55,7 @@ static void choose(struct app *a, int dir)
         a->v.slot = slot;
 }
 
-/* ---- views over the stepper ---------------------------------------------------------------------------------- */
+/* ---- views over the stepper ------------------------------------------------------------------------- */
 
 static void close_view(struct app *a)
 {
@@ -130,7 +131,7 @@ static bool move_in_list(struct app *a, enum command c)
     return true;
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------------- */
 
 static void run_command(struct app *a, enum command c)
 {
@@ -169,8 +170,9 @@ static void run_command(struct app *a, enum command c)
     case CMD_ORDER: a->v.order = (enum order)((a->v.order + 1) % ORDER_COUNT); break;
     case CMD_MOUSE:
         a->v.mouse = !a->v.mouse;
-        app_say(a, a->v.mouse ? "Mouse on: click a node, a slot or the timeline. m leaves it to the terminal again."
-                              : "Mouse off.");
+        app_say(a, a->v.mouse
+                       ? "Mouse on: click a node, a slot or the timeline. m leaves it to the terminal again."
+                       : "Mouse off.");
         break;
     case CMD_BIG:
         a->v.big = !a->v.big;

@@ -6,7 +6,7 @@
 
 enum { KEYS_A_FRAME = 64, LOOK_AGAIN_MS = 60 };
 
-/* ---- the loop ------------------------------------------------------------------------------------------------ */
+/* ---- the loop --------------------------------------------------------------------------------------- */
 
 int ui_available(struct err *e)
 {
@@ -115,7 +115,8 @@ int app_run(const struct ui_feed *feed, const struct ui_options *options, struct
         bool replaced;
         const char *name = term_name(l.term, &replaced);
         if (replaced)
-            snprintf(a.v.message, sizeof a.v.message, "This terminal's TERM is unknown here; taking it for %s.", name);
+            snprintf(a.v.message, sizeof a.v.message,
+                     "This terminal's TERM is unknown here; taking it for %s.", name);
         if (surface_init(&l.screen, 80, 24, options->ascii || !term_utf8(l.term), e) == 0)
             rc = loop_run(&l, e);
         term_close(l.term);

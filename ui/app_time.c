@@ -8,7 +8,7 @@
 
 enum { FIND_STEPS = 1000000 };
 
-/* ---- moving in time --------------------------------------------------------------------------------------- */
+/* ---- moving in time --------------------------------------------------------------------------------- */
 
 void app_say(struct app *a, const char *message)
 {
@@ -134,7 +134,7 @@ void app_toggle_play(struct app *a)
         app_at_end(a);
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------- */
+/* ---- finding ---------------------------------------------------------------------------------------- */
 
 static bool holds_text(const char *text, const char *word)
 {
@@ -168,7 +168,8 @@ void app_find(struct app *a, int dir)
         app_say(a, "Type / and a word first: split, evict, (B), slot 12, any text of a sentence.");
         return;
     }
-    for (uint32_t n = here + (uint32_t)dir; n >= 1 && n <= length && looked < FIND_STEPS; n += (uint32_t)dir, looked++) {
+    for (uint32_t n = here + (uint32_t)dir; n >= 1 && n <= length && looked < FIND_STEPS;
+         n += (uint32_t)dir, looked++) {
         if (step_matches(a, n)) {
             cursor_seek(&a->cursor, a->m.branch, here);
             app_jump(a, n);
@@ -176,8 +177,8 @@ void app_find(struct app *a, int dir)
         }
     }
     cursor_seek(&a->cursor, a->m.branch, here);
-    snprintf(a->v.message, sizeof a->v.message, "No step %s this one says \"%s\".", dir > 0 ? "after" : "before",
-             a->find);
+    snprintf(a->v.message, sizeof a->v.message, "No step %s this one says \"%s\".",
+             dir > 0 ? "after" : "before", a->find);
 }
 
 /* The step that touched what is chosen; without a choice: what this step is about. */
@@ -193,8 +194,8 @@ void app_find_touch(struct app *a, int dir)
     else
         node_call(a->m.sc.w, node, &b);
     if (at == 0)
-        snprintf(a->v.message, sizeof a->v.message, "No step %s this one touches %s.", dir > 0 ? "after" : "before",
-                 buf_text(&b));
+        snprintf(a->v.message, sizeof a->v.message, "No step %s this one touches %s.",
+                 dir > 0 ? "after" : "before", buf_text(&b));
     else
         app_jump(a, at);
     if (at != 0)
@@ -202,7 +203,7 @@ void app_find_touch(struct app *a, int dir)
     buf_free(&b);
 }
 
-/* ---- acting ------------------------------------------------------------------------------------------------- */
+/* ---- acting ----------------------------------------------------------------------------------------- */
 
 static bool nobody_runs(const struct world *w)
 {

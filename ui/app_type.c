@@ -14,7 +14,7 @@ static void set_text(struct app *a, const char *text)
     snprintf(a->v.typed, sizeof a->v.typed, "%s", text);
 }
 
-/* ---- what could be typed ------------------------------------------------------------------------------------ */
+/* ---- what could be typed ---------------------------------------------------------------------------- */
 
 /* The only command that begins with the first n bytes of the text, or -1 (several: *many of them). */
 static int complete(const char *text, size_t n, int *many)
@@ -41,7 +41,8 @@ static void list_commands(struct app *a, const char *text, size_t n)
     for (int k = 0; k < RXS_COUNT; k++) {
         const struct script_command_info *i = script_info((enum script_kind)k);
         if (i->role != ROLE_SETTING && strncmp(i->name, text, n) == 0 && used + 16 < sizeof a->v.hint)
-            used += (size_t)snprintf(a->v.hint + used, sizeof a->v.hint - used, "%s%s", used > 0 ? " " : "", i->name);
+            used += (size_t)snprintf(a->v.hint + used, sizeof a->v.hint - used, "%s%s", used > 0 ? " " : "",
+                                     i->name);
     }
     if (used == 0)
         snprintf(a->v.hint, sizeof a->v.hint, "no such command");
@@ -70,7 +71,8 @@ static void set_hint(struct app *a)
     int many, k;
     a->v.hint[0] = '\0';
     if (a->v.typing != TYPE_COMMAND) {
-        snprintf(a->v.hint, sizeof a->v.hint, "Enter: %s   Esc: leave it", a->v.typing == TYPE_FIND ? "find" : "save");
+        snprintf(a->v.hint, sizeof a->v.hint, "Enter: %s   Esc: leave it",
+                 a->v.typing == TYPE_FIND ? "find" : "save");
         return;
     }
     k = complete(a->v.typed, word, &many);
@@ -90,7 +92,7 @@ static void complete_word(struct app *a)
         snprintf(a->v.typed, sizeof a->v.typed, "%s ", script_info((enum script_kind)k)->name);
 }
 
-/* ---- commands typed before ---------------------------------------------------------------------------------- */
+/* ---- commands typed before -------------------------------------------------------------------------- */
 
 static void remember(struct app *a, const char *line)
 {
@@ -116,7 +118,7 @@ static void call_back(struct app *a, int by)
     set_text(a, at < a->pasts ? a->past[at] : "");
 }
 
-/* ---- running what was typed ------------------------------------------------------------------------------- */
+/* ---- running what was typed ------------------------------------------------------------------------- */
 
 static void send_command(struct app *a)
 {
@@ -128,14 +130,15 @@ static void send_command(struct app *a)
     app_wake(a); /* news from before must not be taken for the end of this command */
     uint32_t from = app_act_point(a);
     if (a->feed->command(a->feed->ctx, a->m.branch, from, a->v.typed, &e) != 0) {
-        snprintf(a->v.message, sizeof a->v.message, "%.180s%s%.60s", e.what, e.hint[0] != '\0' ? ": " : "", e.hint);
+        snprintf(a->v.message, sizeof a->v.message, "%.180s%s%.60s", e.what, e.hint[0] != '\0' ? ": " : "",
+                 e.hint);
         return;
     }
     remember(a, a->v.typed);
     if (from != a->m.at) {
         app_goto(a, from);
-        snprintf(a->v.message, sizeof a->v.message, "It acts after step %u, when this operation and request are done.",
-                 from);
+        snprintf(a->v.message, sizeof a->v.message,
+                 "It acts after step %u, when this operation and request are done.", from);
     }
     a->following = a->v.waiting = a->progress.working = true; /* until the worker says otherwise */
 }
@@ -159,7 +162,8 @@ static int write_screen(struct app *a, const char *path, struct err *e)
         surface_to_ansi(&s, a->theme, &b);
     else
         surface_to_text(&s, &b);
-    int rc = b.failed ? err_memory(e, b.len, "the picture of the screen") : file_write(path, buf_text(&b), b.len, e);
+    int rc = b.failed ? err_memory(e, b.len, "the picture of the screen")
+                      : file_write(path, buf_text(&b), b.len, e);
     buf_free(&b);
     surface_done(&s);
     return rc;
@@ -194,7 +198,7 @@ static void enter(struct app *a)
     a->v.typed[0] = '\0';
 }
 
-/* ---- the text field -------------------------------------------------------------------------------------------- */
+/* ---- the text field --------------------------------------------------------------------------------- */
 
 void app_type_begin(struct app *a, enum typing what)
 {

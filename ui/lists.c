@@ -6,9 +6,10 @@
 #include "tape/why.h"
 #include "ui/theme.h"
 
-/* ---- why -------------------------------------------------------------------------------------------------- */
+/* ---- why -------------------------------------------------------------------------------------------- */
 
-static void add_tokens(struct list *l, const struct moment *m, const char *who, const uint32_t *token, uint32_t n)
+static void add_tokens(struct list *l, const struct moment *m, const char *who, const uint32_t *token,
+                       uint32_t n)
 {
     struct buf b = {0};
     for (uint32_t i = 0; i < n; i++) {
@@ -59,7 +60,8 @@ static uint32_t taken_at(const struct moment *m, uint32_t node)
 static void add_candidates(struct list *l, const struct moment *m)
 {
     struct observation o;
-    if (m->op.kind != EV_EVICT || !tape_observation(m->tape, m->branch, m->op_at, 0, &o) || o.kind != OBS_CANDIDATES)
+    if (m->op.kind != EV_EVICT || !tape_observation(m->tape, m->branch, m->op_at, 0, &o) ||
+        o.kind != OBS_CANDIDATES)
         return;
     const struct obs_candidate *c = o.data;
     uint32_t n = o.bytes / sizeof *c;
@@ -72,12 +74,15 @@ static void add_candidates(struct list *l, const struct moment *m)
             snprintf(name, sizeof name, "%c", 'A' + (int)c[i].id - 1);
         else
             snprintf(name, sizeof name, "%u", c[i].id);
-        const char *fate = c[i].locked ? "locked: no candidate" : step != 0 ? "taken" : "kept: enough was freed";
+        const char *fate = c[i].locked ? "locked: no candidate"
+                           : step != 0 ? "taken"
+                                       : "kept: enough was freed";
         if (m->sc.w->head.policy == POLICY_LRU)
-            list_add(l, step, ROLE_TEXT, "    %-4s %4u tokens   last used at %-6g  %s", name, c[i].units, c[i].key[1], fate);
-        else
-            list_add(l, step, ROLE_TEXT, "    %-4s %4u tokens   key %g, %g   %s", name, c[i].units, c[i].key[0],
+            list_add(l, step, ROLE_TEXT, "    %-4s %4u tokens   last used at %-6g  %s", name, c[i].units,
                      c[i].key[1], fate);
+        else
+            list_add(l, step, ROLE_TEXT, "    %-4s %4u tokens   key %g, %g   %s", name, c[i].units,
+                     c[i].key[0], c[i].key[1], fate);
     }
     list_add(l, 0, ROLE_TEXT, " ");
 }
@@ -86,14 +91,16 @@ static void add_candidates(struct list *l, const struct moment *m)
 static void add_choices(struct list *l, const struct moment *m)
 {
     struct observation o;
-    if (m->step.kind != EV_SAMPLE || !tape_observation(m->tape, m->branch, m->at, 0, &o) || o.kind != OBS_LOGITS)
+    if (m->step.kind != EV_SAMPLE || !tape_observation(m->tape, m->branch, m->at, 0, &o) ||
+        o.kind != OBS_LOGITS)
         return;
     const struct obs_logit *c = o.data;
     list_add(l, 0, ROLE_TITLE, "the model's best next tokens, the likeliest first");
     for (uint32_t i = 0; i < o.bytes / sizeof *c; i++) {
         struct buf b = {0};
         char bar[21] = "####################";
-        float part = c[i].probability > 0 && c[i].probability <= 1 ? c[i].probability : 0; /* a file may lie */
+        float part =
+            c[i].probability > 0 && c[i].probability <= 1 ? c[i].probability : 0; /* a file may lie */
         bar[(int)(part * 20.0f + 0.5f)] = '\0';
         if (m->words->said.token != NULL)
             m->words->said.token(m->words->said.ctx, c[i].token, &b);
@@ -119,11 +126,13 @@ void lists_why(struct list *l, const struct moment *m, struct cursor *c)
     for (int i = 0; i < n; i++)
         list_add(l, cause[i].step, ROLE_TEXT, "%2d  %s", i + 1, cause[i].text);
     if (l->n == 0)
-        list_add(l, 0, ROLE_TEXT, "Step %u follows from the step before it; there is no more to say about it. Splits, "
-                                  "evictions, refusals and look-ups have reasons: press / to find one.", m->at);
+        list_add(l, 0, ROLE_TEXT,
+                 "Step %u follows from the step before it; there is no more to say about it. Splits, "
+                 "evictions, refusals and look-ups have reasons: press / to find one.",
+                 m->at);
 }
 
-/* ---- the log ----------------------------------------------------------------------------------------------- */
+/* ---- the log ---------------------------------------------------------------------------------------- */
 
 static void add_step(struct list *l, const struct moment *m, struct cursor *c, uint32_t n)
 {
@@ -148,7 +157,7 @@ int lists_log(struct list *l, const struct moment *m, struct cursor *c, int rows
     return m->at >= from ? (int)(m->at - from) : 0;
 }
 
-/* ---- invariants --------------------------------------------------------------------------------------------- */
+/* ---- invariants ------------------------------------------------------------------------------------- */
 
 static void add_equation(struct list *l, bool holds, const char *what, const char *equation)
 {
@@ -160,9 +169,11 @@ static void add_slots(struct list *l, const struct moment *m)
 {
     struct pool_sum p = pool_sums(m->sc.w);
     char line[160];
-    snprintf(line, sizeof line, "free %u + evictable %u + protected %u + held by requests %u = %u; the pool has %u",
-             p.free, p.evictable, p.protected_, p.held, p.free + p.evictable + p.protected_ + p.held, p.pool);
-    add_equation(l, p.free + p.evictable + p.protected_ + p.held == p.pool, "Every slot has exactly one owner.", line);
+    snprintf(line, sizeof line,
+             "free %u + evictable %u + protected %u + held by requests %u = %u; the pool has %u", p.free,
+             p.evictable, p.protected_, p.held, p.free + p.evictable + p.protected_ + p.held, p.pool);
+    add_equation(l, p.free + p.evictable + p.protected_ + p.held == p.pool,
+                 "Every slot has exactly one owner.", line);
 }
 
 static void add_tree(struct list *l, const struct moment *m)
@@ -174,7 +185,8 @@ static void add_tree(struct list *l, const struct moment *m)
         *(n != ROOT && w->node[n].lock_ref > 0 ? &locked : &open) += w->node[n].len;
     char line[160];
     snprintf(line, sizeof line, "%u nodes: evictable %llu, counted %u; protected %llu, counted %u", nodes - 1,
-             (unsigned long long)open, w->head.evictable_size, (unsigned long long)locked, w->head.protected_size);
+             (unsigned long long)open, w->head.evictable_size, (unsigned long long)locked,
+             w->head.protected_size);
     add_equation(l, open == w->head.evictable_size && locked == w->head.protected_size,
                  "The tree's tokens are evictable (lock 0) or protected (lock > 0).", line);
 }
@@ -188,8 +200,10 @@ static void add_locks(struct list *l, const struct moment *m)
         held += request_running(&w->request[r]) && w->request[r].node > ROOT;
     }
     char line[160];
-    snprintf(line, sizeof line, "%u requests run, %u of them hold a path from a node up to the root", running, held);
-    add_equation(l, true, "A node's lock count is the number of its holders and those of its children.", line);
+    snprintf(line, sizeof line, "%u requests run, %u of them hold a path from a node up to the root", running,
+             held);
+    add_equation(l, true, "A node's lock count is the number of its holders and those of its children.",
+                 line);
 }
 
 void lists_invariants(struct list *l, const struct moment *m)
@@ -197,11 +211,15 @@ void lists_invariants(struct list *l, const struct moment *m)
     struct err e = {0};
     list_clear(l);
     if (m->at > 0 && !m->step.settled) {
-        list_add(l, 0, ROLE_TEXT, "This step is in the middle of %s: invariants hold again when it is done. The numbers "
-                                  "now, on the way:", m->op_at != 0 ? event_info(m->op.kind)->name : "an operation");
+        list_add(l, 0, ROLE_TEXT,
+                 "This step is in the middle of %s: invariants hold again when it is done. The numbers "
+                 "now, on the way:",
+                 m->op_at != 0 ? event_info(m->op.kind)->name : "an operation");
     } else if (world_check(m->sc, &e) == 0) {
-        list_add(l, 0, ROLE_CACHED | STYLE_BOLD, "All invariants hold at step %u: links, keys, sums, locks, slots, "
-                                                 "requests and tags were derived again from nothing.", m->at);
+        list_add(l, 0, ROLE_CACHED | STYLE_BOLD,
+                 "All invariants hold at step %u: links, keys, sums, locks, slots, "
+                 "requests and tags were derived again from nothing.",
+                 m->at);
     } else {
         list_add(l, 0, ROLE_ALERT, "BROKEN at step %u: %s", m->at, e.what);
     }
@@ -211,7 +229,7 @@ void lists_invariants(struct list *l, const struct moment *m)
     add_locks(l, m);
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------------- */
+/* ---- requests --------------------------------------------------------------------------------------- */
 
 enum { BAR = 12, LISTED = 200 };
 
@@ -235,9 +253,9 @@ static void add_request(struct list *l, const struct moment *m, struct cursor *c
     char bar[BAR + 1];
     draw_bar(q, bar);
     bool known = miss_examine(c, m->at, r, &miss);
-    list_add(l, step, r == m->request ? ROLE_TEXT | STYLE_BOLD : ROLE_TEXT, "%3u  %s %6u %6u %8u %9u  %s", q->rid, bar,
-             q->prompt_len, q->cached_len, q->prompt_len - q->cached_len, q->total_len - q->prompt_len,
-             known ? miss_code_name(miss.code) : "");
+    list_add(l, step, r == m->request ? ROLE_TEXT | STYLE_BOLD : ROLE_TEXT, "%3u  %s %6u %6u %8u %9u  %s",
+             q->rid, bar, q->prompt_len, q->cached_len, q->prompt_len - q->cached_len,
+             q->total_len - q->prompt_len, known ? miss_code_name(miss.code) : "");
 }
 
 void lists_requests(struct list *l, const struct moment *m, struct cursor *c)
@@ -247,7 +265,8 @@ void lists_requests(struct list *l, const struct moment *m, struct cursor *c)
     struct step s;
     list_clear(l);
     list_add(l, 0, ROLE_LABEL, "  n  = cached #  prompt cached computed generated  why not more");
-    for (uint32_t at = 0; (at = tape_find_kind(m->tape, m->branch, at, 1, EV_REQUEST)) != 0 && at <= m->at; n++) {
+    for (uint32_t at = 0; (at = tape_find_kind(m->tape, m->branch, at, 1, EV_REQUEST)) != 0 && at <= m->at;
+         n++) {
         tape_step(m->tape, m->branch, at, &s);
         const struct request *q = &m->sc.w->request[s.arg[0]];
         if (n < LISTED)
@@ -261,7 +280,9 @@ void lists_requests(struct list *l, const struct moment *m, struct cursor *c)
     if (n > LISTED)
         list_add(l, 0, ROLE_QUIET, "     .. and %u more", n - LISTED);
     list_add(l, 0, ROLE_TEXT, " ");
-    list_add(l, 0, ROLE_TEXT | STYLE_BOLD, "So far: %llu prompt tokens, %llu of them (%.0f %%) not computed again; %llu "
-                                           "generated.", (unsigned long long)prompt, (unsigned long long)cached,
+    list_add(l, 0, ROLE_TEXT | STYLE_BOLD,
+             "So far: %llu prompt tokens, %llu of them (%.0f %%) not computed again; %llu "
+             "generated.",
+             (unsigned long long)prompt, (unsigned long long)cached,
              prompt > 0 ? (double)cached * 100 / (double)prompt : 0.0, (unsigned long long)generated);
 }

@@ -30,7 +30,7 @@ void moment_done(struct moment *m)
     *m = (struct moment){0};
 }
 
-/* ---- who owns each slot ---------------------------------------------------------------------------- */
+/* ---- who owns each slot ----------------------------------------------------------------------------- */
 
 static void own_by_nodes(struct scene sc, uint32_t *owner, uint32_t slots)
 {
@@ -73,7 +73,7 @@ static void find_owners(struct scene sc, uint32_t current, uint32_t *owner, uint
     own_by_requests(sc.w, current, owner, slots);
 }
 
-/* ---- what the step changed ------------------------------------------------------------------------- */
+/* ---- what the step changed -------------------------------------------------------------------------- */
 
 #define NODES_AT (offsetof(struct world, node) / 4)
 #define NODE_WORDS (sizeof(struct node) / 4)
@@ -123,7 +123,7 @@ static void find_gone(struct moment *m)
     m->gone = t->before[NODE_FIELD(parent)] != 0 ? node : 0;
 }
 
-/* ---- the request and its path ------------------------------------------------------------------------ */
+/* ---- the request and its path ----------------------------------------------------------------------- */
 
 static void load_step(struct moment *m, uint32_t at)
 {
@@ -134,8 +134,8 @@ static void load_step(struct moment *m, uint32_t at)
     if (at == 0)
         return;
     tape_step(m->tape, m->branch, at, &m->step);
-    m->op_at = m->step.depth <= DEPTH_OPERATION ? at
-                                                : tape_find_depth(m->tape, m->branch, at, -1, DEPTH_OPERATION);
+    m->op_at =
+        m->step.depth <= DEPTH_OPERATION ? at : tape_find_depth(m->tape, m->branch, at, -1, DEPTH_OPERATION);
     if (m->op_at != 0)
         tape_step(m->tape, m->branch, m->op_at, &m->op);
     m->request = event_about(m->step.kind, m->step.arg, 'r');
@@ -187,7 +187,7 @@ static void load_path(struct moment *m)
     }
 }
 
-/* ---- the moment ---------------------------------------------------------------------------------------- */
+/* ---- the moment ------------------------------------------------------------------------------------- */
 
 static void load_before(struct moment *m, struct cursor *c)
 {
@@ -262,7 +262,7 @@ uint32_t moment_held(const struct moment *m)
     return h->pool - pool_free_slots(m->sc.w) - h->evictable_size - h->protected_size;
 }
 
-/* ---- the text of tokens ---------------------------------------------------------------------------------- */
+/* ---- the text of tokens ----------------------------------------------------------------------------- */
 
 static void add_token(const struct ui_words *words, uint32_t id, struct buf *b)
 {

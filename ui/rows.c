@@ -17,10 +17,12 @@ static bool has_row(const struct row *row, int n, uint32_t node)
     return false;
 }
 
-static int add_marked(const struct moment *m, uint32_t parent, uint32_t node, struct row *out, int n, int most)
+static int add_marked(const struct moment *m, uint32_t parent, uint32_t node, struct row *out, int n,
+                      int most)
 {
     const struct world *w = m->sc.w;
-    if (n >= most || node == 0 || !node_live(w, node) || w->node[node].parent != parent || has_row(out, n, node))
+    if (n >= most || node == 0 || !node_live(w, node) || w->node[node].parent != parent ||
+        has_row(out, n, node))
         return n;
     out[n] = (struct row){ROW_NODE, node};
     return n + 1;
@@ -42,7 +44,7 @@ static int add_all_marked(const struct outline *o, uint32_t parent, struct row *
     return n;
 }
 
-/* ---- the order of siblings ----------------------------------------------------------------------------- */
+/* ---- the order of siblings -------------------------------------------------------------------------- */
 
 /* Does a stand before b? Ties keep the order of insertion, which is the order of the array. */
 static bool before(const struct outline *o, uint32_t a, uint32_t b)
@@ -72,7 +74,8 @@ static int first_kids(const struct outline *o, uint32_t parent, struct row *out,
 {
     const struct world *w = o->m->sc.w;
     int n = 0;
-    for (uint32_t c = w->node[parent].first_child; c != 0 && (o->order != ORDER_INSERTED || n < most); c = w->node[c].next)
+    for (uint32_t c = w->node[parent].first_child; c != 0 && (o->order != ORDER_INSERTED || n < most);
+         c = w->node[c].next)
         n = place(o, out, n, most, c);
     return n;
 }
@@ -82,7 +85,8 @@ static int kids_of_many(const struct outline *o, uint32_t parent, struct row out
 {
     const struct world *w = o->m->sc.w;
     struct row last[FAN_LAST];
-    int n = first_kids(o, parent, out, FAN_FIRST), lasts = o->order == ORDER_INSERTED ? FAN_LAST : 0, first = lasts;
+    int n = first_kids(o, parent, out, FAN_FIRST), lasts = o->order == ORDER_INSERTED ? FAN_LAST : 0,
+        first = lasts;
     for (uint32_t c = w->node[parent].last_child; first > 0; c = w->node[c].prev)
         last[--first] = (struct row){ROW_NODE, c};
     int marked = add_all_marked(o, parent, out, n);
@@ -155,7 +159,7 @@ bool rows_last(const struct outline *o, struct row at)
     return n > 0 && kid[n - 1].kind == at.kind && kid[n - 1].node == at.node;
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------- */
+/* ---- walking ---------------------------------------------------------------------------------------- */
 
 static int row_index(const struct row *row, int n, struct row at)
 {

@@ -35,8 +35,8 @@ static void draw_time_title(const struct picture *p, const struct layout *l, str
         snprintf(text, sizeof text, "playing, %d.%d steps a second", tenths / 10, tenths % 10);
         right_title(s, l->time_edge, 10, ROLE_CHANGED, text);
     } else if (g->working) {
-        snprintf(text, sizeof text, "%s%u steps so far", p->v->waiting ? "waiting for the next step: " : "computing: ",
-                 p->m->length);
+        snprintf(text, sizeof text, "%s%u steps so far",
+                 p->v->waiting ? "waiting for the next step: " : "computing: ", p->m->length);
         right_title(s, l->time_edge, 10, ROLE_CHANGED, text);
     } else if (g->failed) {
         right_title(s, l->time_edge, 10, ROLE_ALERT, "the run ended early");

@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
-/* ---- the grid ----------------------------------------------------------------------------------------- */
+/* ---- the grid --------------------------------------------------------------------------------------- */
 
 static const struct cell BLANK = {.code = ' ', .width = 1};
 
@@ -73,7 +73,7 @@ static bool inside(struct rect r, int x, int y)
     return x >= r.x && x < r.x + r.w && y >= r.y && y < r.y + r.h;
 }
 
-/* ---- characters --------------------------------------------------------------------------------------- */
+/* ---- characters ------------------------------------------------------------------------------------- */
 
 /* Whoever overwrites one half of a wide character leaves a space where the other half was. */
 static void unhook(struct surface *s, int x, int y)
@@ -155,7 +155,8 @@ int surface_put(struct surface *s, struct rect clip, int x, int y, unsigned styl
     return put(s, clip_to_grid(s, clip), x, y, style, code);
 }
 
-int surface_text(struct surface *s, struct rect clip, int x, int y, unsigned style, const char *text, size_t n)
+int surface_text(struct surface *s, struct rect clip, int x, int y, unsigned style, const char *text,
+                 size_t n)
 {
     clip = clip_to_grid(s, clip);
     for (size_t i = 0; i < n;) {
@@ -202,7 +203,7 @@ void surface_fill(struct surface *s, struct rect r, unsigned style)
             set_cell(s, x, y, (struct cell){.code = ' ', .width = 1, .style = (uint16_t)style});
 }
 
-/* ---- lines ----------------------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------------------------ */
 
 /* The arms of a line character: what it joins. */
 enum { ARM_UP = 1, ARM_RIGHT = 2, ARM_DOWN = 4, ARM_LEFT = 8 };
@@ -278,7 +279,7 @@ const char *surface_glyph(const struct surface *s, const char *utf8, const char 
     return s->ascii ? ascii : utf8;
 }
 
-/* ---- out of the grid --------------------------------------------------------------------------------- */
+/* ---- out of the grid -------------------------------------------------------------------------------- */
 
 static void add_cell(const struct cell *c, struct buf *out)
 {
@@ -337,7 +338,7 @@ void surface_to_ansi(const struct surface *s, const struct theme *theme, struct 
     }
 }
 
-/* ---- SVG ---------------------------------------------------------------------------------------------------- */
+/* ---- SVG -------------------------------------------------------------------------------------------- */
 
 enum { SVG_W = 9, SVG_H = 19, SVG_BASE = 14 };
 
@@ -362,8 +363,8 @@ static void svg_cell(const struct cell *c, const struct theme *theme, int x, int
     bool reversed = (p.flags & STYLE_REVERSE) != 0;
     const char *ink = svg_colour(p.fg, false), *ground = svg_colour(p.bg, true);
     if (reversed || p.bg >= 0)
-        buf_printf(out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n", x * SVG_W, y * SVG_H,
-                   c->width * SVG_W, SVG_H, reversed ? ink : ground);
+        buf_printf(out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n", x * SVG_W,
+                   y * SVG_H, c->width * SVG_W, SVG_H, reversed ? ink : ground);
     if (c->code == ' ' && !(p.flags & STYLE_UNDER))
         return;
     buf_printf(out, "<text x=\"%d\" y=\"%d\" fill=\"%s\"%s%s>", x * SVG_W, y * SVG_H + SVG_BASE,
@@ -375,9 +376,11 @@ static void svg_cell(const struct cell *c, const struct theme *theme, int x, int
 
 void surface_to_svg(const struct surface *s, const struct theme *theme, struct buf *out)
 {
-    buf_printf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"monospace\" "
-                    "font-size=\"15\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n", s->w * SVG_W,
-               s->h * SVG_H);
+    buf_printf(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"monospace\" "
+        "font-size=\"15\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n",
+        s->w * SVG_W, s->h * SVG_H);
     for (int y = 0; y < s->h; y++)
         for (int x = 0; x < s->w; x++)
             if (surface_cell(s, x, y)->width > 0)

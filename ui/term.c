@@ -35,7 +35,7 @@ struct term {
     int lost;                   /* reads in a row that promised a key and brought none */
 };
 
-/* ---- what signal handlers need ----------------------------------------------------------------------- */
+/* ---- what signal handlers need ---------------------------------------------------------------------- */
 
 /* Handlers get no argument, so this one piece is global. It is written before the handlers are installed
  * and read by them with async-signal-safe calls alone. */
@@ -164,7 +164,7 @@ static void release_signals(void)
     sigaction(SIGCONT, &cont_was, NULL);
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------------ */
+/* ---- opening and closing ---------------------------------------------------------------------------- */
 
 static bool usable_name(const char *name)
 {
@@ -190,7 +190,8 @@ static bool open_screen(struct term *t, struct err *e)
         t->replaced = i > 0;
     }
     if (t->screen == NULL) {
-        err_set(e, "the terminal type TERM=%s is unknown here, and so are xterm-256color and xterm", names[0]);
+        err_set(e, "the terminal type TERM=%s is unknown here, and so are xterm-256color and xterm",
+                names[0]);
         return false;
     }
     const char *cup = tigetstr("cup");
@@ -399,7 +400,7 @@ const char *term_name(const struct term *t, bool *replaced)
     return t->name;
 }
 
-/* ---- drawing -------------------------------------------------------------------------------------------- */
+/* ---- drawing ---------------------------------------------------------------------------------------- */
 
 /* The colour pair of a paint; made when first wanted, because terminals have as few as 64. */
 static short pair_of(struct term *t, struct paint p)
@@ -461,7 +462,7 @@ void term_draw(struct term *t, const struct surface *s, const struct theme *them
     refresh();
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------------------- */
+/* ---- waiting ---------------------------------------------------------------------------------------- */
 
 /* ^Z: stop as if nobody had caught the signal, with the terminal as it was. */
 static void stop_here(struct term *t)

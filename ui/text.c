@@ -33,7 +33,8 @@ void text_add(struct text *t, unsigned style, const char *bytes, size_t n)
     for (size_t i = 0; i < n;) {
         uint32_t code;
         i += utf8_decode(bytes + i, n - i, &code);
-        t->glyph[t->n++] = (struct glyph){code, (uint16_t)style, code == '\n' ? 0 : (uint16_t)utf8_width(code)};
+        t->glyph[t->n++] =
+            (struct glyph){code, (uint16_t)style, code == '\n' ? 0 : (uint16_t)utf8_width(code)};
     }
 }
 

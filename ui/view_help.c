@@ -18,12 +18,16 @@ static bool has_reasons(const struct step *s)
 
 static void footer_keys(const struct picture *p, enum command out[6])
 {
-    static const enum command FIRST[6] = {CMD_STEP, CMD_NEXT_OP, CMD_NEXT_REQUEST, CMD_PLAY, CMD_HELP, CMD_QUIT};
+    static const enum command FIRST[6] = {CMD_STEP, CMD_NEXT_OP, CMD_NEXT_REQUEST,
+                                          CMD_PLAY, CMD_HELP,    CMD_QUIT};
     static const enum command MIDDLE[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_PLAY, CMD_HELP, CMD_QUIT};
-    static const enum command END[6] = {CMD_BACK, CMD_PREV_OP, CMD_PREV_REQUEST, CMD_FIRST, CMD_HELP, CMD_QUIT};
+    static const enum command END[6] = {CMD_BACK,  CMD_PREV_OP, CMD_PREV_REQUEST,
+                                        CMD_FIRST, CMD_HELP,    CMD_QUIT};
     static const enum command PLAYING[6] = {CMD_PLAY, CMD_FASTER, CMD_SLOWER, CMD_STEP, CMD_HELP, CMD_QUIT};
-    static const enum command CHOOSING[6] = {CMD_NEXT_OP, CMD_TOUCH_PREV, CMD_TOUCH_NEXT, CMD_CLOSE, CMD_HELP, CMD_QUIT};
-    static const enum command CAUSES[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_CHOOSE, CMD_CLOSE, CMD_HELP, CMD_QUIT};
+    static const enum command CHOOSING[6] = {CMD_NEXT_OP, CMD_TOUCH_PREV, CMD_TOUCH_NEXT,
+                                             CMD_CLOSE,   CMD_HELP,       CMD_QUIT};
+    static const enum command CAUSES[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_CHOOSE,
+                                           CMD_CLOSE,   CMD_HELP,    CMD_QUIT};
     static const enum command LIST[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_FIRST, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     static const enum command REASONS[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_WHY, CMD_HELP, CMD_QUIT};
     const enum command *six = MIDDLE;

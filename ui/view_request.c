@@ -111,7 +111,7 @@ static void draw_text(const struct moment *m, struct surface *s, struct rect r)
     text_done(&t);
 }
 
-/* ---- one mark a token --------------------------------------------------------------------------------- */
+/* ---- one mark a token ------------------------------------------------------------------------------- */
 
 /* Rows for the marks: each token has a cell, the boundary one more; a long request gets the tail of it. */
 static int strip_rows(const struct request *q, int width, int most)
@@ -137,7 +137,7 @@ static void draw_strip(const struct moment *m, struct surface *s, struct rect r)
     }
 }
 
-/* ---- what the marks mean ------------------------------------------------------------------------------ */
+/* ---- what the marks mean ---------------------------------------------------------------------------- */
 
 static void count_parts(const struct moment *m, uint32_t count[PART_COUNT])
 {
@@ -177,7 +177,8 @@ static void draw_sources(const struct moment *m, struct surface *s, struct rect 
         surface_puts(s, r, x, r.y, ROLE_TEXT, " ..");
 }
 
-static void draw_part(const struct moment *m, struct surface *s, struct rect r, enum part part, uint32_t count)
+static void draw_part(const struct moment *m, struct surface *s, struct rect r, enum part part,
+                      uint32_t count)
 {
     bool changed = part_changed(m, part) && count > 0;
     int x = surface_put(s, r, r.x, r.y, PARTS[part].style, (uint32_t)PARTS[part].mark) + r.x + 1;
@@ -213,11 +214,12 @@ static void draw_counts_short(const struct moment *m, struct surface *s, struct 
     for (int part = 0; part < PART_COUNT; part++) {
         bool changed = part_changed(m, (enum part)part) && count[part] > 0;
         x = surface_printf(s, r, x, r.y, PARTS[part].style, "%c ", PARTS[part].mark);
-        x = surface_printf(s, r, x, r.y, changed ? ROLE_CHANGED : ROLE_TEXT, "%u%s ", count[part], changed ? "*" : " ");
+        x = surface_printf(s, r, x, r.y, changed ? ROLE_CHANGED : ROLE_TEXT, "%u%s ", count[part],
+                           changed ? "*" : " ");
     }
 }
 
-/* ---- a key without a request ------------------------------------------------------------------------- */
+/* ---- a key without a request ------------------------------------------------------------------------ */
 
 /* Units of the bare key that a match or insert is about; 0: this step is about none. */
 static uint32_t key_units(const struct moment *m)
@@ -258,8 +260,9 @@ static void draw_nobody(struct surface *s, struct rect r)
 {
     struct text t = {0};
     text_puts(&t, ROLE_TEXT, "This step is about no request.\n\n");
-    text_puts(&t, ROLE_LABEL, "Tree: what is cached, a row for each node. Slots: where its KV is kept, a cell for each "
-                              "token, with the letter of its node.\n");
+    text_puts(&t, ROLE_LABEL,
+              "Tree: what is cached, a row for each node. Slots: where its KV is kept, a cell for each "
+              "token, with the letter of its node.\n");
     text_puts(&t, ROLE_LABEL, "* changed by this step\n> shared with this request");
     text_wrap(&t, r.w);
     text_draw(&t, s, r, 0);

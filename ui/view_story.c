@@ -37,8 +37,9 @@ static void add_beginning(const struct picture *p, struct text *t)
     else if (p->m->length == 0)
         text_puts(t, ROLE_TEXT, "There is no step to show.");
     else
-        text_puts(t, ROLE_TEXT, "Before the first step. The tree is empty and every slot is free. Press Right for the "
-                                "first step, Down for the next operation, or ? for all keys.");
+        text_puts(t, ROLE_TEXT,
+                  "Before the first step. The tree is empty and every slot is free. Press Right for the "
+                  "first step, Down for the next operation, or ? for all keys.");
 }
 
 static void add_story(const struct picture *p, struct text *t)
@@ -98,7 +99,8 @@ static void add_place(const struct picture *p, const char *dot, bool wide, char 
     int used = 0;
     out[0] = '\0';
     if (m->request != 0)
-        used = snprintf(out, n, "%srequest %u of %u", dot, m->sc.w->request[m->request].rid, p->marks->requests);
+        used =
+            snprintf(out, n, "%srequest %u of %u", dot, m->sc.w->request[m->request].rid, p->marks->requests);
     if (m->op_at != 0 && wide)
         snprintf(out + used, n - (size_t)used, "%s%s", dot, event_info(m->op.kind)->name);
 }

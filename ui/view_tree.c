@@ -102,8 +102,8 @@ static int row_depth(const struct outline *o, struct row at)
 
 /* The lines before a row: for each level above it whether that branch goes on. Levels left of `skip` are
  * cut off (a very deep tree). */
-static void draw_guides(const struct outline *o, struct surface *s, struct rect r, int y, struct row at, int depth,
-                        int skip)
+static void draw_guides(const struct outline *o, struct surface *s, struct rect r, int y, struct row at,
+                        int depth, int skip)
 {
     const char *branch = surface_glyph(s, rows_last(o, at) ? "└" : "├", rows_last(o, at) ? "`" : "|");
     for (int level = depth; level > skip; level--) {
@@ -119,8 +119,8 @@ static void draw_guides(const struct outline *o, struct surface *s, struct rect 
 }
 
 /* The text of an edge in quotes, shortened to `width` cells. */
-static void draw_edge(const struct moment *m, struct surface *s, struct rect clip, int x, int y, unsigned style,
-                      const uint32_t *token, uint32_t n)
+static void draw_edge(const struct moment *m, struct surface *s, struct rect clip, int x, int y,
+                      unsigned style, const uint32_t *token, uint32_t n)
 {
     struct buf b = {0};
     int width = clip.x + clip.w - x;
@@ -146,7 +146,8 @@ static int draw_name(const struct moment *m, struct surface *s, struct rect r, i
     uint32_t id = m->sc.w->node[node].id;
     const struct touched *t = moment_touched(m, node);
     const unsigned links = 1u << NODE_FIELD(prev) | 1u << NODE_FIELD(next) | 1u << NODE_FIELD(first_child) |
-                           1u << NODE_FIELD(last_child) | 1u << NODE_FIELD(child_count) | 1u << NODE_FIELD(tags);
+                           1u << NODE_FIELD(last_child) | 1u << NODE_FIELD(child_count) |
+                           1u << NODE_FIELD(tags);
     bool changed = t != NULL && (t->fields & ~links) != 0;
     if (letter == '#')
         x = surface_printf(s, r, x, y, theme_owner(id) | STYLE_BOLD | flags, "%u", id);
@@ -165,7 +166,8 @@ static void draw_fold(const struct outline *o, struct surface *s, struct rect r,
         *x = surface_printf(s, r, *x, y, ROLE_LABEL | STYLE_BOLD, "+%u ", n);
 }
 
-static void draw_namespace(const struct moment *m, struct surface *s, struct rect r, int *x, int y, uint32_t node)
+static void draw_namespace(const struct moment *m, struct surface *s, struct rect r, int *x, int y,
+                           uint32_t node)
 {
     uint32_t ns = m->sc.w->node[node].ns;
     if (ns != 0 && ns != m->sc.w->node[m->sc.w->node[node].parent].ns)
@@ -209,8 +211,8 @@ static void draw_gone(const struct moment *m, struct surface *s, struct rect r, 
     surface_right(s, r, r.x + r.w - columns_width(r.w) + COLUMNS[0].width + 1, y, ROLE_GONE, text);
 }
 
-static void draw_row(const struct picture *p, const struct outline *o, struct surface *s, struct rect r, int y,
-                     struct row at, int depth, int skip)
+static void draw_row(const struct picture *p, const struct outline *o, struct surface *s, struct rect r,
+                     int y, struct row at, int depth, int skip)
 {
     const struct moment *m = p->m;
     int x = r.x + MARGIN + (depth - skip > 0 ? depth - skip : 0) * INDENT;
@@ -240,7 +242,8 @@ static struct outline outline_of(const struct picture *p, uint32_t folded[VIEW_F
     for (int i = 0; i < v->folds; i++)
         if (node_live(w, v->folded[i]) && w->node[v->folded[i]].id == v->folded_id[i])
             folded[o.folds++] = v->folded[i];
-    for (uint32_t up = o.chosen; up > ROOT; up = w->node[up].parent) /* what is looked at is never folded away */
+    for (uint32_t up = o.chosen; up > ROOT;
+         up = w->node[up].parent) /* what is looked at is never folded away */
         for (int i = 0; i < o.folds; i++)
             if (folded[i] == w->node[up].parent)
                 folded[i] = 0;
@@ -295,8 +298,8 @@ void view_tree_title(const struct picture *p, char *out, size_t n)
 {
     const struct head *h = &p->m->sc.w->head;
     uint32_t nodes = h->node_count - 1, tokens = h->evictable_size + h->protected_size;
-    static const char *const ORDER[ORDER_COUNT] = {"Radix tree", "Tree, latest first", "Tree, most hits first",
-                                                   "Tree, longest first"};
+    static const char *const ORDER[ORDER_COUNT] = {"Radix tree", "Tree, latest first",
+                                                   "Tree, most hits first", "Tree, longest first"};
     snprintf(out, n, "%s: %u node%s, %u token%s", ORDER[p->v->order], nodes, nodes == 1 ? "" : "s", tokens,
              tokens == 1 ? "" : "s");
 }

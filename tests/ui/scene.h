@@ -31,7 +31,7 @@ struct stage {
     struct ui_feed feed;
 };
 
-/* ---- words as tokens ------------------------------------------------------------------------------------ */
+/* ---- words as tokens -------------------------------------------------------------------------------- */
 
 static uint32_t stage_word(struct stage *g, const char *text, size_t n)
 {
@@ -68,7 +68,7 @@ static void stage_bytes(void *ctx, uint32_t id, struct buf *b)
     buf_puts(b, ((struct stage *)ctx)->word[id]);
 }
 
-/* ---- making ------------------------------------------------------------------------------------------------ */
+/* ---- making ----------------------------------------------------------------------------------------- */
 
 static void stage_open(struct stage *g, uint32_t pool, uint32_t page, const char *title)
 {
@@ -188,7 +188,8 @@ static inline void scene_three(struct stage *g)
 {
     stage_open(g, 128, 1, "shared system prompt");
     stage_request(g, SCENE_SYSTEM " What color is the clear sky? <|assistant|>", "The sky is blue. <|end|>");
-    stage_request(g, SCENE_SYSTEM " Where do the small fish live? <|assistant|>", "They live in water. <|end|>");
+    stage_request(g, SCENE_SYSTEM " Where do the small fish live? <|assistant|>",
+                  "They live in water. <|end|>");
     stage_request(g, SCENE_SYSTEM " What sound do most cats make? <|assistant|>", "They say meow. <|end|>");
 }
 
@@ -199,7 +200,8 @@ static inline void scene_evict(struct stage *g)
     stage_request(g, SCENE_SYSTEM " What color is the clear sky? <|assistant|>", "The sky is blue. <|end|>");
     stage_request(g, SCENE_SYSTEM " Where do the small fish live? <|assistant|>", "They live in water. <|end|>");
     stage_request(g, SCENE_SYSTEM " What sound do most cats make? <|assistant|>", "They say meow. <|end|>");
-    stage_request(g, "<|user|> Say something else that is not in the cache at all <|assistant|>", "Hello. <|end|>");
+    stage_request(g, "<|user|> Say something else that is not in the cache at all <|assistant|>",
+                  "Hello. <|end|>");
 }
 
 /* A node with many children. */

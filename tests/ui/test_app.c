@@ -173,7 +173,7 @@ static void keys_in_docs(void **state)
     assert_int_equal(found, CMD_COUNT);
 }
 
-/* ---- looking for steps and reasons ------------------------------------------------------------------- */
+/* ---- looking for steps and reasons ------------------------------------------------------------------ */
 
 static void type(struct app *a, const char *text)
 {
@@ -288,11 +288,13 @@ static void clicking(void **state)
             uint32_t code = surface_cell(&s, x, y)->code;
             app_click(&a, x, y, 80, 24);
             bool margin = x < 4 || x > 14; /* letters stand left of the texts, which hold letters too */
-            if (a.v.focus == FOCUS_TREE && !margin && code == (uint32_t)(unsigned char)node_letter(a.m.sc.w, a.v.node))
+            if (a.v.focus == FOCUS_TREE && !margin &&
+                code == (uint32_t)(unsigned char)node_letter(a.m.sc.w, a.v.node))
                 nodes++;
             if (a.v.focus == FOCUS_SLOTS) {
                 unsigned style;
-                uint32_t drawn = (uint32_t)(unsigned char)view_owner_letter(a.m.sc.w, a.m.owner[a.v.slot], &style);
+                uint32_t drawn =
+                    (uint32_t)(unsigned char)view_owner_letter(a.m.sc.w, a.m.owner[a.v.slot], &style);
                 assert_true(code == drawn || (drawn == '.' && code == 0xb7));
                 slots++;
             }
@@ -320,7 +322,8 @@ static void outlines(void **state)
     uint32_t trunk = a.m.sc.w->node[ROOT].first_child;
     for (int order = 0; order < ORDER_COUNT; order++) {
         for (int folded = 0; folded < 2; folded++, walks++) {
-            struct outline o = {.m = &a.m, .chosen = ROOT, .order = (enum order)order, .folded = &trunk, .folds = folded};
+            struct outline o = {
+                .m = &a.m, .chosen = ROOT, .order = (enum order)order, .folded = &trunk, .folds = folded};
             struct row down[400], at = {ROW_NODE, ROOT};
             int n = 0;
             for (; at.kind != ROW_NONE; at = rows_next(&o, at)) {
@@ -386,7 +389,7 @@ static void saving(void **state)
     stage_close(&g);
 }
 
-/* ---- a run that goes on -------------------------------------------------------------------------------- */
+/* ---- a run that goes on ----------------------------------------------------------------------------- */
 
 static void still_working(void *ctx, struct ui_progress *out)
 {
@@ -430,7 +433,7 @@ static void waiting(void **state)
     stage_close(&g);
 }
 
-/* ---- commands and branches ------------------------------------------------------------------------------- */
+/* ---- commands and branches -------------------------------------------------------------------------- */
 
 struct bench {             /* stands in for the worker: runs what is sent at once */
     struct stage *g;
@@ -511,7 +514,7 @@ static void commands(void **state)
     stage_close(&g);
 }
 
-/* ---- random keys ------------------------------------------------------------------------------------------ */
+/* ---- random keys ------------------------------------------------------------------------------------ */
 
 static int random_key(struct prng *r)
 {
@@ -588,7 +591,7 @@ static void random_keys(void **state)
     stage_close(&g);
 }
 
-/* ---- no memory ------------------------------------------------------------------------------------------- */
+/* ---- no memory -------------------------------------------------------------------------------------- */
 
 static void no_memory(void **state)
 {
@@ -623,12 +626,11 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(moving), cmocka_unit_test(playing), cmocka_unit_test(unknown_keys),
-        cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs),
-        cmocka_unit_test(finding), cmocka_unit_test(reasons), cmocka_unit_test(clicking), cmocka_unit_test(saving),
-        cmocka_unit_test(outlines),
-        cmocka_unit_test(waiting), cmocka_unit_test(commands), cmocka_unit_test(random_keys),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(moving),        cmocka_unit_test(playing),      cmocka_unit_test(unknown_keys),
+        cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs), cmocka_unit_test(finding),
+        cmocka_unit_test(reasons),       cmocka_unit_test(clicking),     cmocka_unit_test(saving),
+        cmocka_unit_test(outlines),      cmocka_unit_test(waiting),      cmocka_unit_test(commands),
+        cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

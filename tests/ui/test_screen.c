@@ -23,8 +23,11 @@ static void scene_fan_60(struct stage *g)
 static void scene_wide_text(struct stage *g)
 {
     stage_open(g, 64, 4, "wide \xe6\x96\x87\xe5\xad\x97 and pages of 4");
-    stage_request(g, "\xe4\xb8\x96\xe7\x95\x8c \xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x99\x82 e\xcc\x81t\xc3\xa9 \033[31m bad\xff\xfe "
-                     "bytes\x07 here a b c d e f g h i j k l m n o", "\xe5\xa5\xbd \xf0\x9f\x91\x8d. <|end|>");
+    stage_request(g,
+                  "\xe4\xb8\x96\xe7\x95\x8c \xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x99\x82 e\xcc\x81t\xc3\xa9 "
+                  "\033[31m bad\xff\xfe "
+                  "bytes\x07 here a b c d e f g h i j k l m n o",
+                  "\xe5\xa5\xbd \xf0\x9f\x91\x8d. <|end|>");
     stage_request(g, "\xe4\xb8\x96\xe7\x95\x8c \xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x99\x82 e\xcc\x81t\xc3\xa9 \033[31m bad\xff\xfe "
                      "bytes\x07 here a X c d e f g h i j k l m n o", "\xe5\xa5\xbd. <|end|>");
 }

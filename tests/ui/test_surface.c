@@ -84,7 +84,11 @@ static void hostile_bytes(void **state)
     surface_text(&s, all, 0, 0, ROLE_TEXT, NASTY, sizeof NASTY - 1);
     assert_screen(&s, "a?[2Jb????c d e??f\n");
     surface_clear(&s);
-    surface_puts(&s, all, 0, 0, ROLE_TEXT, "a\xe2\x80\x8d" "b\xe2\x80\xae" "c\xef\xb8\x8f" "d"); /* joiner, override, selector */
+    surface_puts(&s, all, 0, 0, ROLE_TEXT,
+                 "a\xe2\x80\x8d"
+                 "b\xe2\x80\xae"
+                 "c\xef\xb8\x8f"
+                 "d"); /* joiner, override, selector */
     assert_screen(&s, "abcd\n");
     surface_clear(&s);
     surface_puts(&s, all, 0, 0, ROLE_TEXT, "e\xcc\x81\xcc\x82\xcc\x83x"); /* three marks: two are kept */
