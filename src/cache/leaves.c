@@ -117,28 +117,46 @@ void leaves_touch(struct leaf_order *o, const struct world *w, uint32_t node)
         resift(o, o->where[node] - 1, leaf_key(w, node));
 }
 
-uint32_t leaves_first(struct leaf_order *o, const struct world *w)
+/* Bring the entry at `at` up to date: while its leaf was used since, it sinks and another comes up. */
+static void freshen(struct leaf_order *o, const struct world *w, uint32_t at)
 {
-    while (o->count > 0) {
-        struct leaf_entry now = leaf_key(w, o->heap[0].node);
-        if (!entry_less(&o->heap[0], &now))
-            return now.node;
-        sift_down(o, 0, now); /* it was used since: put it where it belongs */
+    for (;;) {
+        struct leaf_entry now = leaf_key(w, o->heap[at].node);
+        if (!entry_less(&o->heap[at], &now))
+            return;
+        sift_down(o, at, now);
     }
-    return 0;
 }
 
+uint32_t leaves_first(struct leaf_order *o, const struct world *w)
+{
+    if (o->count == 0)
+        return 0;
+    freshen(o, w, 0);
+    return o->heap[0].node;
+}
+
+/* The heap's smallest in order: the next one is always the root or a child of one that was taken. */
 uint32_t leaves_best(struct leaf_order *o, const struct world *w, uint32_t most, struct leaf_entry *out)
 {
-    uint32_t n = 0;
-    for (; n < most; n++) {
-        uint32_t node = leaves_first(o, w);
-        if (node == 0)
-            break;
-        out[n] = o->heap[0];
-        leaves_remove(o, node);
+    uint32_t edge[LEAVES_BEST * WAYS], edges = 0, n = 0;
+    ASSERT(most <= LEAVES_BEST);
+    if (o->count > 0) {
+        freshen(o, w, 0);
+        edge[edges++] = 0;
     }
-    for (uint32_t i = 0; i < n; i++)
-        sift_up(o, o->count++, out[i]);
+    for (; n < most && edges > 0; n++) {
+        uint32_t best = 0;
+        for (uint32_t i = 1; i < edges; i++)
+            if (entry_less(&o->heap[edge[i]], &o->heap[edge[best]]))
+                best = i;
+        uint32_t at = edge[best];
+        out[n] = o->heap[at];
+        edge[best] = edge[--edges];
+        for (uint32_t k = at * WAYS + 1; k <= at * WAYS + WAYS && k < o->count; k++) {
+            freshen(o, w, k);
+            edge[edges++] = k;
+        }
+    }
     return n;
 }

@@ -42,7 +42,8 @@ void leaves_update(struct leaf_order *o, const struct world *w, uint32_t node);
 void leaves_touch(struct leaf_order *o, const struct world *w, uint32_t node);
 void leaves_remove(struct leaf_order *o, uint32_t node);      /* if it is in */
 uint32_t leaves_first(struct leaf_order *o, const struct world *w); /* 0 when there is none */
-/* The best `most` leaves in order into out; returns how many. Leaves the order as it was. */
+/* The best `most` (at most LEAVES_BEST) leaves in order into out; returns how many. */
+enum { LEAVES_BEST = 16 };
 uint32_t leaves_best(struct leaf_order *o, const struct world *w, uint32_t most, struct leaf_entry *out);
 
 #endif

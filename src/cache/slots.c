@@ -38,16 +38,14 @@ static bool merge_and_sort_free(struct cache *c)
     return true;
 }
 
-static uint32_t take_page(struct cache *c)
+/* The pages up to, but not including, `next` have been taken from the front. */
+static void front_taken(struct cache *c, uint32_t pages, uint32_t next)
 {
     const struct head *h = &c->w->head;
-    uint32_t p = h->free_first, next = c->w->page[p];
-    CACHE_SET(c, c->w->page[p], 0);
     CACHE_SET(c, h->free_first, next == FREE_END ? 0 : next);
     if (next == FREE_END)
         CACHE_SET(c, h->free_last, 0);
-    CACHE_SET(c, h->free_pages, h->free_pages - 1);
-    return p;
+    CACHE_SET(c, h->free_pages, h->free_pages - pages);
 }
 
 uint32_t slots_pages_needed(const struct world *w, uint32_t have, uint32_t count)
@@ -65,11 +63,20 @@ static bool take_slots(struct cache *c, uint32_t have, uint32_t last, uint32_t c
         return false;
     if (slots_pages_needed(c->w, have, count) > h->free_pages)
         return false;
-    uint32_t slot = last;
+    uint32_t slot = last, page = h->free_first, pages = 0;
     for (uint32_t i = 0; i < count; i++) {
-        slot = (have + i) % size == 0 ? take_page(c) * size : slot + 1;
+        slot++;
+        if ((have + i) % size == 0) {
+            uint32_t next = c->w->page[page];
+            CACHE_SET(c, c->w->page[page], 0);
+            slot = page * size;
+            page = next;
+            pages++;
+        }
         out[i] = slot;
     }
+    if (pages > 0)
+        front_taken(c, pages, page);
     return true;
 }
 

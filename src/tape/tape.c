@@ -259,12 +259,17 @@ bool tape_room(struct tape *t, uint32_t writes, uint32_t steps)
            pile_room(&b->words, 2 * all + EVENT_ARGS * steps);
 }
 
-/* Order writes by word, equal words in the order in which they were made. Most steps have a handful and
- * most of those are in order already. */
+/* Order writes by word, equal words in the order in which they were made. Most steps have a handful; the
+ * large ones are a few ascending runs (a list of slots, then the head), which merge at once. */
 static void pending_sort(struct pending *p, uint32_t n, struct pending *spare)
 {
-    if (n <= 24) {
-        for (uint32_t i = 1; i < n; i++) {
+    uint32_t half = 1;
+    while (half < n && p[half - 1].at <= p[half].at)
+        half++;
+    if (half >= n)
+        return;
+    if (n <= 16) {
+        for (uint32_t i = half; i < n; i++) {
             struct pending x = p[i];
             uint32_t k = i;
             for (; k > 0 && p[k - 1].at > x.at; k--)
@@ -273,11 +278,11 @@ static void pending_sort(struct pending *p, uint32_t n, struct pending *spare)
         }
         return;
     }
-    uint32_t half = n / 2, a = 0, b = half, k = 0;
+    if (half < n / 4)
+        half = n / 2;
     pending_sort(p, half, spare);
     pending_sort(p + half, n - half, spare);
-    if (p[half - 1].at <= p[half].at)
-        return;
+    uint32_t a = 0, b = half, k = 0;
     while (a < half && b < n)
         spare[k++] = p[b].at < p[a].at ? p[b++] : p[a++];
     while (a < half)

@@ -105,7 +105,7 @@ struct tape_pen {
 static inline void tape_set(struct tape *t, const uint32_t *place, uint32_t value)
 {
     struct tape_pen *pen = (struct tape_pen *)t;
-    if (pen->recording) {
+    if (pen->recording && *place != value) {
         ASSERT(pen->pending_n < pen->room); /* tape_room and tape_begin come first */
         pen->pending[pen->pending_n++] = (struct pending){(uint32_t)(place - pen->w->word), *place, value};
     }
