@@ -124,7 +124,7 @@ uint32_t key_units(const struct world *w, uint32_t raw)
 
 struct key key_make(const struct world *w, const uint32_t *tok, uint32_t n, uint32_t limit, uint32_t ns)
 {
-    return (struct key){tok, key_units(w, n < limit ? n : limit), ns, n};
+    return (struct key){tok, key_units(w, n < limit ? n : limit), ns, n, false};
 }
 
 uint32_t cache_tick(struct cache *c)

@@ -43,6 +43,7 @@ struct cache {
     uint32_t *scratch;         /* slots or pages of the call at hand */
     size_t scratch_cap;
     uint32_t asked;            /* units that cache_more was last asked for */
+    uint32_t key_text;         /* name of the key as a person typed it, for sentences; 0: nobody did */
     struct cache_listener listen;
 };
 
@@ -52,6 +53,7 @@ struct key {
     uint32_t units;            /* a multiple of the page size */
     uint32_t ns;
     uint32_t raw;              /* raw tokens given, before limit and alignment */
+    bool again;                /* the caller looks for what it has just inserted: another sentence */
 };
 
 int cache_init(struct cache *c, struct tape *t, struct err *e);

@@ -4,22 +4,27 @@
 #include "cache/req.h"
 #include "cache/slots.h"
 
-enum { OBSERVED = 16 };
-
 /* The best candidates hang on the step, so that "why this victim" can be shown. */
 static void observe_candidates(struct cache *c)
 {
     if (!tape_recording(c->t))
         return;
-    struct leaf_entry best[OBSERVED];
-    struct obs_candidate seen[OBSERVED] = {0};
-    uint32_t n = leaves_best(&c->leaves, c->w, OBSERVED, best);
+    struct leaf_entry best[LEAVES_BEST];
+    struct obs_candidate seen[LEAVES_BEST] = {0};
+    uint32_t n = leaves_best(&c->leaves, c->w, LEAVES_BEST, best);
     for (uint32_t i = 0; i < n; i++) {
         const struct node *node = &c->w->node[best[i].node];
         seen[i] = (struct obs_candidate){best[i].node, node->id, node->len, node->lock_ref,
                                          {(double)best[i].rank, best[i].time}};
     }
     tape_observe(c->t, OBS_CANDIDATES, seen, n * sizeof *seen);
+}
+
+/* The tick that the policy's order ends with: of making for fifo and filo, else of the last use. */
+static uint32_t deciding_tick(const struct world *w, uint32_t node)
+{
+    bool by_birth = w->head.policy == POLICY_FIFO || w->head.policy == POLICY_FILO;
+    return by_birth ? w->node[node].creation_time : w->node[node].last_access;
 }
 
 /* 2a, 2b */
@@ -32,7 +37,9 @@ static void evict_node(struct cache *c, uint32_t node, uint32_t *freed, uint32_t
     req_drop_tags(c, node);
     radix_delete_leaf(c, node);
     *freed += len;
-    CACHE_EMIT(c, VICTIM, node, len, *freed, want, c->w->node[node].last_access);
+    uint32_t next = tape_recording(c->t) ? leaves_first(&c->leaves, c->w) : 0; /* only for the sentence */
+    CACHE_EMIT(c, VICTIM, node, len, *freed, want, deciding_tick(c->w, node), c->w->head.policy, next,
+               next != 0 ? deciding_tick(c->w, next) : 0);
     if (node_evictable(c->w, parent))
         CACHE_EMIT(c, NEW_CANDIDATE, parent);
 }

@@ -80,7 +80,8 @@ static uint32_t node_new(struct cache *c)
     }
     const uint32_t *word = (const uint32_t *)&NODE(node);
     for (uint32_t i = 0; i < sizeof(struct node) / 4; i++)
-        CACHE_SET(c, word[i], 0);
+        if (word[i] != 0)
+            CACHE_SET(c, word[i], 0);
     CACHE_SET(c, NODE(node).id, h->next_id);
     CACHE_SET(c, h->next_id, h->next_id + 1);
     CACHE_SET(c, h->node_count, h->node_count + 1);
@@ -175,7 +176,8 @@ static uint32_t split_at(struct cache *c, uint32_t child, uint32_t k, const stru
     uint32_t mine = node_raw_len(c->w, child), theirs = key->units + bigram - at - k;
     const uint32_t *have = node_tokens(cache_scene(c), child), *next = key->tok + at + k;
     uint32_t d = equal_tokens(have, next, mine < theirs ? mine : theirs);
-    CACHE_EMIT(c, SPLIT, child, upper, k, whole, req, d < theirs ? next[d] : NO_TOKEN, have[d < mine ? d : 0]);
+    CACHE_EMIT(c, SPLIT, child, upper, k, whole, req, d < theirs ? next[d] : NO_TOKEN, have[d < mine ? d : 0],
+               whole - k);
     return upper;
 }
 
@@ -195,7 +197,8 @@ struct match radix_match_prefix(struct cache *c, const struct key *key, uint32_t
     struct match m = {ROOT, 0};
     bool classic = c->w->head.rules == RULES_CLASSIC;
     uint32_t page = c->w->head.page_size > 1 ? c->w->head.page_size : 0; /* said only when it rounds */
-    CACHE_EMIT(c, MATCH, req, key->units, key->raw, key->ns, key->raw - key->units, page);
+    CACHE_EMIT(c, MATCH, req, key->units, key->raw, key->ns, key->raw - key->units, page, key->again,
+               req == 0 ? c->key_text : 0);
     if (key->units == 0 || c->w->head.disabled) { /* M1 */
         CACHE_EMIT(c, MATCH_NOTHING, key->raw, c->w->head.page_size);
         return m;

@@ -184,7 +184,8 @@ bool req_cache_unfinished(struct cache *c, uint32_t req, uint32_t filled, bool c
     struct match m = req_insert(c, req, &key, chunked); /* U1 */
     if (c->w->head.rules == RULES_CLASSIC)              /* U2 */
         free_row(c, req, owned, m.units, true);
-    struct match again = radix_match_prefix(c, &key, req); /* U3 */
+    key.again = true; /* U3 */
+    struct match again = radix_match_prefix(c, &key, req);
     ASSERT(again.units == key.units);
     if (!row_from_tree(c, req, again, owned))
         return false;

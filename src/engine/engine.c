@@ -413,7 +413,8 @@ static int finish(struct engine *en, struct running *r, uint32_t reason, struct 
     if (!req_cache_finished(c, r->req, q->kv_len, insert))
         return cache_fail(c, e);
     uint32_t made = q->total_len - q->prompt_len;
-    CACHE_EMIT(c, ANSWER, r->req, made, r->out->cached_tokens, r->out->computed_tokens, reason);
+    CACHE_EMIT(c, ANSWER, r->req, made, r->out->cached_tokens, r->out->computed_tokens, reason,
+               reason == FINISH_NO_SLOTS);
     cache_end(c);
     r->out->generated_tokens = made;
     r->out->reason = reason;

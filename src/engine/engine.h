@@ -76,6 +76,10 @@ int engine_request(struct engine *en, const struct request_spec *spec, struct re
 /* The generated token ids of a request: *n of them, in the world's row. */
 const uint32_t *engine_generated(const struct engine *en, uint32_t request, uint32_t *n);
 
+/* What people call the key of the next match, insert or lock: sentences quote it. NULL: nothing. Stays
+ * until it is set again. */
+int engine_name_key(struct engine *en, const char *text, struct err *e);
+
 /* The cache's own operations, as a learner types them. Tokens are (n) ids.
  * insert: match, take slots for the rest (evicting on demand), insert, free duplicates; *added new units.
  * Returns 0, 1 when the pool is too small (shown as a step), or -1 and *e. */

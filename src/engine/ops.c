@@ -7,6 +7,16 @@
 
 #include <string.h>
 
+int engine_name_key(struct engine *en, const char *text, struct err *e)
+{
+    struct cache *c = engine_cache(en);
+    uint32_t name = store_intern(c->s, text);
+    if (name == UINT32_MAX)
+        return err_memory(e, 64, "the text of a key");
+    c->key_text = name;
+    return 0;
+}
+
 static uint32_t intern(struct cache *c, const char *name, struct err *e)
 {
     uint32_t ns = store_intern(c->s, name);
@@ -37,7 +47,7 @@ static int take_slots(struct cache *c, const struct key *key, uint32_t matched, 
     *got = true;
     if (need == 0)
         return 0;
-    CACHE_EMIT(c, ALLOC, 0, need, pool_free_slots(c->w));
+    CACHE_EMIT(c, ALLOC, 0, need, pool_free_slots(c->w), c->key_text);
     if (pool_free_slots(c->w) < need && !evict(c, need, 0, &freed))
         return -1;
     if (!cache_more(c, key->units))

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/quote.h"
 #include "base/xalloc.h"
 #include "model/chat.h"
 #include "script/expect.h"
@@ -304,6 +305,19 @@ static int do_request(struct runner *r, const struct script_command *c, struct r
     return 0;
 }
 
+/* Sentences quote the key as it was typed. */
+static int name_key(struct runner *r, const char *text, size_t len, struct err *e)
+{
+    struct buf quoted = {0};
+    quote_bytes(text, len, &quoted);
+    if (quoted.failed)
+        return err_memory(e, len, "a key");
+    quoted.data[quoted.len - 1] = '\0'; /* the sentence has quotes of its own */
+    int rc = engine_name_key(r->engine, quoted.data + 1, e);
+    buf_free(&quoted);
+    return rc;
+}
+
 static int do_key(struct runner *r, const struct script_command *c, struct runner_report *rep, struct err *e)
 {
     const struct script_arg *text = script_arg(c, "text"), *priority = script_arg(c, "priority");
@@ -313,6 +327,8 @@ static int do_key(struct runner *r, const struct script_command *c, struct runne
     if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0)
         return -1;
     rep->units = (uint32_t)r->ids.len;
+    if (name_key(r, text->text, text->len, e) != 0)
+        return -1;
     if (c->kind == RXS_MATCH)
         return engine_match(r->engine, r->ids.at, rep->units, ns, &rep->matched, &node, e);
     int rc = engine_insert(r->engine, r->ids.at, rep->units, ns, priority != NULL ? (int32_t)priority->number : 0,
@@ -343,6 +359,7 @@ static int do_lock(struct runner *r, const struct script_command *c, struct err 
         return err_memory(e, 64, "the name of a lock");
     ids_clear(&r->ids);
     if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0 ||
+        name_key(r, text->text, text->len, e) != 0 ||
         engine_lock(r->engine, r->ids.at, (uint32_t)r->ids.len, script_text(c, "ns"), &held.node, e) != 0) {
         xfree(held.name);
         return -1;

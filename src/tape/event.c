@@ -63,6 +63,21 @@ int event_arg(unsigned kind, const char *name)
     return arg_named(kind, name, strlen(name));
 }
 
+bool event_part_of(unsigned kind, unsigned operation)
+{
+    switch (kind) {
+    case EV_KV_WRITE:
+    case EV_SAMPLE: return operation == EV_PREFILL || operation == EV_DECODE;
+    case EV_TAKE:
+    case EV_ALLOC_FAIL: return operation == EV_ALLOC;
+    case EV_ADMIT: return operation == EV_MATCH;
+    case EV_ROW: return operation == EV_CACHE_UNFINISHED;
+    case EV_TAG: return operation == EV_CACHE_UNFINISHED || operation == EV_CACHE_FINISHED;
+    case EV_RELEASED: return operation == EV_CACHE_FINISHED || operation == EV_ALLOC;
+    default: return true;
+    }
+}
+
 uint32_t event_about(unsigned kind, const uint32_t *args, char type)
 {
     for (int i = 0; i < EVENT_ARGS; i++)
@@ -103,6 +118,21 @@ const char *finish_reason_text(uint32_t reason)
     }
 }
 
+/* Why a policy takes the node it takes, for a sentence. */
+static const char *policy_reason(uint32_t policy)
+{
+    switch (policy) {
+    case POLICY_LRU: return "it was used longest ago";
+    case POLICY_LFU: return "it was inserted least often, then used longest ago";
+    case POLICY_FIFO: return "it was made first";
+    case POLICY_MRU: return "it was used last";
+    case POLICY_FILO: return "it was made last";
+    case POLICY_PRIORITY: return "its priority is lowest, then it was used longest ago";
+    case POLICY_SLRU: return "it was used longest ago among those inserted once, if there are any";
+    default: return "the policy's order begins with it";
+    }
+}
+
 static void add_token(const struct event_words *words, uint32_t token, struct buf *b)
 {
     if (token == NO_TOKEN)
@@ -121,6 +151,7 @@ static void add_value(struct scene sc, const struct event_words *words, char typ
     case 't': add_token(words, v, b); break;
     case 'x': buf_puts(b, store_name(sc.s, v)); break;
     case 'p': buf_puts(b, policy_name(v)); break;
+    case 'w': buf_puts(b, policy_reason(v)); break;
     case 'f': buf_puts(b, finish_reason_text(v)); break;
     case 'i': buf_printf(b, "%d", (int)v); break;
     default: buf_printf(b, "%u", v); break;

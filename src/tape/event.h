@@ -33,13 +33,13 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{?rules:unified tree|classic RadixCache} rules. The tree has only its root.", "slots")                \
     X(SET, "set", OPERATION, "name:x value:x", "{name} is now {value}.", "sandbox")                          \
     X(NOTE, "note", OPERATION, "text:x", "{text}", "sandbox")                                                \
-    X(RESET, "reset", OPERATION, "units:c pages:c",                                                                  \
+    X(RESET, "reset", OPERATION, "units:c pages:c",                                                          \
       "The cache is reset: {units:token} are forgotten and every slot of the tree is free.", "slots")        \
     /* a request's life (sglang §4) */                                                                       \
     X(REQUEST, "request", REQUEST, "req:r tokens:c ns:x label:x",                                            \
       "{req} arrives with {tokens:prompt token}{?ns: in namespace {ns}|}. Nothing is computed yet.",         \
       "life")                                                                                                \
-    X(REFUSE, "refuse", OPERATION, "req:r need:c have:c reason:f",                                               \
+    X(REFUSE, "refuse", OPERATION, "req:r need:c have:c reason:f",                                           \
       "{req} cannot run: {reason}. It needs {need} and there are {have}.", "life")                           \
     X(PREFILL, "prefill", OPERATION, "req:r from:c count:c cached:c",                                        \
       "Prefill: the model computes {count:token} of {req} in one pass, from position {from} on{?cached:; the "\
@@ -51,18 +51,20 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "Keys and values of {count:token} of {req} are written into {?count:its slots|no slots}, "             \
       "beginning at slot {slot}.", "slots")                                                                  \
     X(SAMPLE, "sample", EVENT, "req:r token:t pos:c",                                                        \
-      "The model's next token is {token}: position {pos} of {req}. It has no KV until it is computed.",     \
+      "The model's next token is {token}: position {pos} of {req}. It has no KV until it is computed.",      \
       "life")                                                                                                \
-    X(ANSWER, "answer", OPERATION, "req:r tokens:c cached:c computed:c reason:f",                                \
-      "{req} is answered ({reason}): {tokens:token} generated; of its prompt {cached:token} came from the "  \
-      "cache and {computed} were computed.", "life")                                                         \
+    X(ANSWER, "answer", OPERATION, "req:r tokens:c cached:c computed:c reason:f cut:c",                      \
+      "{?cut:{req} is cut off: {reason}. Generated until then: {tokens:token}; what it generated is given "  \
+      "back, its prompt stays in the tree|{req} is answered ({reason}): {tokens:token} generated}. Of its "  \
+      "prompt {cached:token} came from the cache, {computed} computed.", "life")                             \
     X(ABORT, "abort", OPERATION, "req:r", "{req} is aborted: its own slots go back, what was "               \
       "inserted stays in the tree.", "life")                                                                 \
     /* match_prefix (sglang §2 "match", steps 1 to 4) */                                                     \
-    X(MATCH, "match_prefix", OPERATION, "req:r units:c of:c ns:x left:c page:c",                             \
-      "match_prefix: which prefix of {?req:{req}|the key} is cached? It looks for {units} of {of:token}"     \
+    X(MATCH, "match_prefix", OPERATION, "req:r units:c of:c ns:x left:c page:c again:c key:x",               \
+      "match_prefix{?again:, again: {req} looks for what it has just inserted, to use the tree's own slots|" \
+      ": which prefix of {?req:{req}|{?key:\"{key}\"|the key}} is cached? It looks for {units} of {of:token}"\
       "{?left:{?req:: the last one must be computed to get an answer|}{?page:; only whole pages of {page} "  \
-      "count|}|}.", "match")                                                                                 \
+      "count|}|}}.", "match")                                                                                \
     X(MATCH_NOTHING, "match_nothing", EVENT, "units:c page:c",                                               \
       "There is nothing to look for: {units:token} do not fill a page of {page}. The tree is not touched.",  \
       "match")                                                                                               \
@@ -71,35 +73,33 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "The node's last access is now.", "match")                                                             \
     X(MISS, "no_child", EVENT, "node:n next:t",                                                              \
       "{node} has no child that begins with {next}: the walk ends here.", "match")                           \
-    X(SPLIT, "split_node", EVENT, "node:n upper:n at:c units:c req:r next:t have:t",                         \
+    X(SPLIT, "split_node", EVENT, "node:n upper:n at:c units:c req:r next:t have:t rest:c",                  \
       "{node} is split after {at} of {units:token}: {?req:{req}|the key} {?next:goes on with {next}|ends} "  \
-      "where the tree has {have}. The first {at:token} become {upper}; nothing is computed or copied.",      \
-      "split")                                                                                               \
+      "where the tree has {have}. Now {upper} holds the first {at:token} and {node} the last {rest}; nothing "\
+      "is computed or copied.", "split")                                                                     \
     X(MATCHED, "matched", EVENT, "node:n units:c of:c req:r left:c",                                         \
-      "match_prefix returns {units:slot} and {node}: {units} of {of:token} are cached{?left:{?req:; {left} of "\
-      "{req} must be computed|; {left} are not}|}.", "match")                                                \
+      "match_prefix returns {units:slot} and {node}: {?left:{units} of {of:token} are in the tree"           \
+      "{?req:; {left} of {req} must be computed|}|all {of:token} of the key are in the tree}.", "match")     \
     /* inc_lock_ref, dec_lock_ref */                                                                         \
     X(LOCK, "inc_lock_ref", OPERATION, "node:n req:r",                                                       \
       "inc_lock_ref: {?req:{req}|a holder} holds {node} and every node above it; eviction may not take "     \
       "them.", "locks")                                                                                      \
     X(LOCK_NODE, "lock", EVENT, "node:n lock:c moved:c",                                                     \
-      "{node} is held by {lock:holder}{?moved:: its {moved:token} move from evictable to protected|}.",      \
-      "locks")                                                                                               \
+      "{node} is held by {lock:holder}{?moved:: {moved:token} pass from evictable to protected|}.", "locks") \
     X(UNLOCK, "dec_lock_ref", OPERATION, "node:n req:r",                                                     \
       "dec_lock_ref: {?req:{req}|a holder} lets go of {node} and every node above it.", "locks")             \
     X(UNLOCK_NODE, "unlock", EVENT, "node:n lock:c moved:c",                                                 \
-      "{node} is held by {lock:holder}{?moved:: its {moved:token} move from protected to evictable|}.",      \
-      "locks")                                                                                               \
+      "{node} is held by {lock:holder}{?moved:: {moved:token} pass from protected to evictable|}.", "locks") \
     X(ADMIT, "admit", EVENT, "req:r units:c of:c",                                                           \
       "{?units:The first {units:position} of {req}'s row point to the tree's slots"                          \
       "|{req} starts with an empty row}; its row has {of} positions.", "life")                               \
     /* slots (sglang §3) */                                                                                  \
-    X(ALLOC, "alloc", OPERATION, "req:r want:c free:c",                                                      \
-      "{?req:{req}|The key} needs {want:new slot}; {free} are free.", "slots")                               \
+    X(ALLOC, "alloc", OPERATION, "req:r want:c free:c key:x",                                                \
+      "{?req:{req}|{?key:\"{key}\"|The key}} needs {want:new slot}; free: {free}.", "slots")                 \
     X(TAKE, "take", EVENT, "req:r count:c first:s free:c",                                                   \
       "{count:slot} taken from the front of the free list, beginning with slot {first}; {free} left.", "slots")\
     X(ALLOC_FAIL, "alloc_fail", EVENT, "want:c free:c held:c",                                               \
-      "No: {want:slot} are needed, {free} are free and nothing more can be evicted.", "slots")               \
+      "It cannot be done: {want:slot} needed, {free} free, and nothing more can be evicted.", "slots")       \
     X(FREE, "free", EVENT, "count:c first:s free:c",                                                         \
       "{count:slot} back on the free list, beginning with slot {first}; {free} free now.", "slots")          \
     X(FREE_DUPLICATES, "free_duplicates", EVENT, "req:r count:c first:s free:c",                             \
@@ -118,7 +118,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{node} is made below {parent}: it takes the remaining {units:token}, from {first} on, and their "     \
       "slots.", "insert")                                                                                    \
     X(INSERTED, "inserted", EVENT, "node:n matched:c added:c",                                               \
-      "insert is done: {matched:token} were there already, {added} are new.", "insert")                      \
+      "insert is done. Already in the tree: {matched:token}; new: {added}.", "insert")                       \
     /* cache_unfinished_req, cache_finished_req (sglang §4) */                                               \
     X(CACHE_UNFINISHED, "cache_unfinished_req", OPERATION, "req:r units:c chunked:c",                        \
       "cache_unfinished_req: the computed tokens of {req} become shareable before it is answered"            \
@@ -134,15 +134,16 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{req} has gone: no slot is its own any more.", "life")                                                \
     /* evict (sglang §2 "evict", steps 1 and 2) */                                                           \
     X(EVICT, "evict", OPERATION, "want:c free:c leaves:c policy:p req:r",                                    \
-      "evict({want}): {?req:{req} needs slots, {free} are free|slots are wanted}; {leaves:unlocked leaf}"    \
-      " can go, ordered by {policy}.", "eviction")                                                           \
-    X(VICTIM, "evict_node", EVENT, "node:n units:c freed:c want:c key:k",                                    \
-      "{node} goes: by the policy's order it is first. Its {units:slot} are free again ({freed} of "         \
-      "{want}); whoever needs its tokens next must compute them.", "eviction")                               \
+      "evict({want}): {?req:{req} needs slots, free: {free}|slots are wanted}. Candidates: {leaves:unlocked leaf}"\
+      ", in the order of {policy}. Locked nodes cannot go.", "eviction")                                     \
+    X(VICTIM, "evict_node", EVENT, "node:n units:c freed:c want:c key:k policy:w next:n next_key:k",         \
+      "{node} goes: {policy} (tick {key}{?next:; next would be {next}, tick {next_key}|}). {units:slot} free "\
+      "again, {freed} so far, {want} asked for: whole nodes go. Whoever needs its tokens next must compute " \
+      "them.", "eviction")                                                                                   \
     X(NEW_CANDIDATE, "candidate", EVENT, "node:n",                                                           \
       "{node} has lost its last child and nobody holds it: it can go next.", "eviction")                     \
     X(EVICTED, "evicted", EVENT, "freed:c want:c left:c",                                                    \
-      "evict freed {freed:slot} of {want} asked for; {left:unlocked leaf} left.", "eviction")                \
+      "evict is done: {freed:slot} freed, {want} asked for; candidates left: {left}.", "eviction")           \
     /* sessions (sglang §5) */                                                                               \
     X(TAG, "tag", EVENT, "node:n session:x", "{node} is tagged with session {session}.", "namespaces")       \
     X(CLOSE_SESSION, "close_session", OPERATION, "session:x leaves:c",                                       \
@@ -176,6 +177,10 @@ int event_find(const char *name);                         /* kind, or -1 */
 int event_arg(unsigned kind, const char *name);           /* position of an argument, or -1 */
 char event_arg_type(unsigned kind, int arg);              /* its letter */
 const char *event_arg_name(unsigned kind, int arg, int *len);
+
+/* Can an event of this kind be a part of that operation? Operations nest (a decode allocates), and some
+ * events come when the inner one is over. */
+bool event_part_of(unsigned kind, unsigned operation);
 
 /* The node, request or slot that a step is about: the first argument of that type, 0 if it has none. */
 uint32_t event_about(unsigned kind, const uint32_t *args, char type);

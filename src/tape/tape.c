@@ -606,6 +606,21 @@ uint32_t tape_find_depth(const struct tape *t, int branch, uint32_t from, int di
     return dir > 0 ? end : 0;
 }
 
+uint32_t tape_operation(const struct tape *t, int branch, uint32_t n)
+{
+    const struct step_record *s = n > 0 ? step_record(step_home(t, branch, n), n) : NULL;
+    if (s == NULL || s->depth <= DEPTH_OPERATION)
+        return n;
+    for (uint32_t op = n - 1; op > 0; op--) {
+        const struct step_record *o = step_record(step_home(t, branch, op), op);
+        if (o->depth == DEPTH_REQUEST)
+            break;
+        if (o->depth == DEPTH_OPERATION && event_part_of(s->kind, o->kind))
+            return op;
+    }
+    return tape_find_depth(t, branch, n, -1, DEPTH_OPERATION);
+}
+
 uint32_t tape_find_kind(const struct tape *t, int branch, uint32_t from, int dir, int kind)
 {
     uint32_t end = tape_length(t, branch);

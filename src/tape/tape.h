@@ -161,6 +161,9 @@ size_t tape_observation_bytes(const struct tape *t);
 /* The nearest step after (dir = +1) or before (dir = -1) position `from` whose depth is at most `depth`;
  * forwards: the last step of the branch if there is none, backwards: 0. */
 uint32_t tape_find_depth(const struct tape *t, int branch, uint32_t from, int dir, int depth);
+/* The operation that step n is a part of: n itself, or the nearest operation before it that it can belong
+ * to. (A KV write after an allocation belongs to the prefill or decode around both.) 0: none. */
+uint32_t tape_operation(const struct tape *t, int branch, uint32_t n);
 /* The nearest step of kind `kind` (or whose settled flag is set, kind = -1); 0 when there is none. */
 uint32_t tape_find_kind(const struct tape *t, int branch, uint32_t from, int dir, int kind);
 
