@@ -134,8 +134,7 @@ static void load_step(struct moment *m, uint32_t at)
     if (at == 0)
         return;
     tape_step(m->tape, m->branch, at, &m->step);
-    m->op_at =
-        m->step.depth <= DEPTH_OPERATION ? at : tape_find_depth(m->tape, m->branch, at, -1, DEPTH_OPERATION);
+    m->op_at = tape_operation(m->tape, m->branch, at);
     if (m->op_at != 0)
         tape_step(m->tape, m->branch, m->op_at, &m->op);
     m->request = event_about(m->step.kind, m->step.arg, 'r');
