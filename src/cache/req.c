@@ -148,7 +148,7 @@ bool req_alloc(struct cache *c, uint32_t req, uint32_t upto, uint32_t ask, bool 
     *got = true;
     if (count == 0)
         return true;
-    CACHE_EMIT(c, ALLOC, req, count, pool_free_slots(c->w));
+    CACHE_EMIT(c, ALLOC, req, count, pool_free_slots(c->w), 0);
     if (pool_free_slots(c->w) < ask && !evict(c, ask, req, &freed))
         return false;
     if (!cache_more(c, count))
