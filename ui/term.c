@@ -72,6 +72,9 @@ static void stderr_back(void)
     if (lseek(now.err_aside, 0, SEEK_SET) == 0)
         for (ssize_t n; (n = read(now.err_aside, bytes, sizeof bytes)) > 0;)
             write_all(STDERR_FILENO, bytes, (size_t)n);
+    if (ftruncate(now.err_aside, 0) != 0 || lseek(now.err_aside, 0, SEEK_SET) != 0) {
+        /* it would be told twice: better than not at all */
+    }
 }
 
 /* The terminal as it was, without curses: for handlers. */
@@ -334,36 +337,49 @@ static void prepare_input(void)
     endwin();
 }
 
+/* Handlers come before curses, which puts its own only where there are none: what is found now is what is
+ * put back later. */
+static bool open_all(struct term *t, struct err *e)
+{
+    tcgetattr(STDIN_FILENO, &now.tty);
+    now.interrupted = now.stopped = now.continued = 0;
+    catch_signals();
+    if (!open_screen(t, e)) {
+        release_signals();
+        return false;
+    }
+    prepare_leave();
+    now.open = 1;
+    panic_set_hook(leave_on_panic, NULL);
+    stderr_aside();
+    start_colours(t);
+    prepare_input();
+    t->repaint = true;
+    return true;
+}
+
 struct term *term_open(struct err *e)
 {
     static bool at_exit_set;
     struct term *t = xcalloc(1, sizeof *t);
-    if (t == NULL || !open_pipe()) {
+    if (t == NULL || surface_init(&t->shown, 1, 1, false, e) != 0 || !open_pipe()) {
+        if (t != NULL)
+            surface_done(&t->shown);
         xfree(t);
         err_memory(e, sizeof *t, "the terminal");
         return NULL;
     }
     setlocale(LC_CTYPE, "");
     t->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    tcgetattr(STDIN_FILENO, &now.tty);
-    if (term_check(e) != 0 || !open_screen(t, e) || surface_init(&t->shown, 1, 1, false, e) != 0) {
-        close(now.pipe[0]);
-        close(now.pipe[1]);
-        xfree(t);
-        return NULL;
-    }
-    prepare_leave();
-    now.interrupted = now.stopped = now.continued = 0;
-    now.open = 1;
-    catch_signals();
-    panic_set_hook(leave_on_panic, NULL);
     if (!at_exit_set)
         at_exit_set = atexit(leave_at_exit) == 0;
-    stderr_aside();
-    start_colours(t);
-    prepare_input();
-    t->repaint = true;
-    return t;
+    if (term_check(e) == 0 && open_all(t, e))
+        return t;
+    close(now.pipe[0]);
+    close(now.pipe[1]);
+    surface_done(&t->shown);
+    xfree(t);
+    return NULL;
 }
 
 void term_close(struct term *t)
@@ -467,11 +483,12 @@ void term_draw(struct term *t, const struct surface *s, const struct theme *them
 /* ^Z: stop as if nobody had caught the signal, with the terminal as it was. */
 static void stop_here(struct term *t)
 {
+    struct sigaction ours;
     endwin();
     stderr_back();
-    sigaction(SIGTSTP, &tstp_was, NULL);
+    sigaction(SIGTSTP, &tstp_was, &ours);
     raise(SIGTSTP);                      /* sleeps here until SIGCONT */
-    catch(SIGTSTP, on_stop, &tstp_was);
+    sigaction(SIGTSTP, &ours, NULL);
     if (now.err_aside >= 0)
         dup2(now.err_aside, STDERR_FILENO);
     t->repaint = true;
