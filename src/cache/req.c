@@ -130,7 +130,6 @@ struct match req_match_and_lock(struct cache *c, uint32_t req, uint32_t limit)
 {
     struct key key = key_make(c->w, row_tokens(c, req), REQ(req).total_len, limit, REQ(req).ns);
     struct match m = radix_match_prefix(c, &key, req);
-    radix_inc_lock_ref(c, m.node, req);
     radix_path_slots((struct scene){c->w, c->s}, m.node, c->scratch);
     row_write(c, req, 0, c->scratch, m.units);
     CACHE_SET(c, REQ(req).cached_len, m.units);
@@ -139,6 +138,7 @@ struct match req_match_and_lock(struct cache *c, uint32_t req, uint32_t limit)
     CACHE_SET(c, REQ(req).computed_len, m.units);
     CACHE_SET(c, REQ(req).node, m.node);
     CACHE_EMIT(c, ADMIT, req, m.units, REQ(req).total_len);
+    radix_inc_lock_ref(c, m.node, req);
     return m;
 }
 
