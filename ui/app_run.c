@@ -1,7 +1,9 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "ui/app.h"
+#include "ui/config.h"
 #include "ui/term.h"
 
 enum { KEYS_A_FRAME = 64, LOOK_AGAIN_MS = 60 };
@@ -104,24 +106,56 @@ static int loop_run(struct loop *l, struct err *e)
     return l->a->exit_code;
 }
 
+/* Preferences are read here, so that tests of the application do not depend on whose machine they run on. */
+static void prefer(struct app *a, const struct config *c)
+{
+    if (c->speed >= 0)
+        a->v.speed = c->speed;
+    a->v.big = c->projector;
+    a->v.mouse = c->mouse;
+}
+
+static void tell_replaced(struct loop *l)
+{
+    bool replaced;
+    const char *name = term_name(l->term, &replaced);
+    if (replaced)
+        snprintf(l->a->v.message, sizeof l->a->v.message, "This terminal's TERM is unknown here; taking it for %s.",
+                 name);
+}
+
+static int run_on_terminal(struct app *a, bool ascii, struct err *e)
+{
+    struct loop l = {.a = a, .term = term_open(e)};
+    int rc = -1;
+    if (l.term == NULL)
+        return -1;
+    tell_replaced(&l);
+    if (a->v.mouse)
+        term_mouse(l.term, true);
+    if (surface_init(&l.screen, 80, 24, ascii || !term_utf8(l.term), e) == 0)
+        rc = loop_run(&l, e);
+    term_close(l.term);
+    surface_done(&l.screen);
+    return rc;
+}
+
 int app_run(const struct ui_feed *feed, const struct ui_options *options, struct err *e)
 {
     struct app a;
-    if (app_init(&a, feed, options, e) != 0)
+    struct config config;
+    struct err bad = {0};
+    struct ui_options with = *options;
+    int rc = config_load(&config, &bad);
+    const char *no_colour = getenv("NO_COLOR");
+    if (with.theme == NULL && config.theme[0] != '\0' && (no_colour == NULL || no_colour[0] == '\0'))
+        with.theme = config.theme;
+    if (app_init(&a, feed, &with, e) != 0)
         return -1;
-    struct loop l = {.a = &a, .term = term_open(e)};
-    int rc = -1;
-    if (l.term != NULL) {
-        bool replaced;
-        const char *name = term_name(l.term, &replaced);
-        if (replaced)
-            snprintf(a.v.message, sizeof a.v.message,
-                     "This terminal's TERM is unknown here; taking it for %s.", name);
-        if (surface_init(&l.screen, 80, 24, options->ascii || !term_utf8(l.term), e) == 0)
-            rc = loop_run(&l, e);
-        term_close(l.term);
-        surface_done(&l.screen);
-    }
+    prefer(&a, &config);
+    if (rc != 0) /* the stepper opens all the same */
+        snprintf(a.v.message, sizeof a.v.message, "%.240s", bad.what);
+    rc = run_on_terminal(&a, options->ascii || config.ascii, e);
     app_done(&a);
     return rc;
 }

@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "tape/check.h"
 #include "ui/command.h"
+#include "ui/config.h"
 
 static const struct ui_options OPTIONS = {.theme = "default"};
 
@@ -348,6 +349,50 @@ static void outlines(void **state)
     stage_close(&g);
 }
 
+/* Preferences: what is said counts, what is wrong is named with its line, and nothing else is lost. */
+static void preferences(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *error;
+        const char *theme;
+        int speed;
+        bool ascii, mouse, projector;
+    } CASES[] = {
+        {"", NULL, "", -1, false, false, false},
+        {"# nothing\n\n   \n", NULL, "", -1, false, false, false},
+        {"theme = dark\nspeed=4 # fast\n ascii = on\r\nmouse\t=\ton\nprojector = on", NULL, "dark", 3, true, true, true},
+        {"speed = 0.1\n", NULL, "", 0, false, false, false},
+        {"speed = 99999\n", NULL, "", VIEW_SPEEDS - 1, false, false, false},
+        {"theme = dark\ncolour = red\nmouse = on", "c:2:", "dark", -1, false, true, false},
+        {"mouse = yes\nascii = on", "c:1:", "", -1, true, false, false},
+        {"theme = pink", "c:1:", "", -1, false, false, false},
+        {"speed = fast", "c:1:", "", -1, false, false, false},
+        {"speed = nan", "c:1:", "", -1, false, false, false},
+        {"speed =", "c:1:", "", -1, false, false, false},
+        {"\n\ndark", "c:3:", "", -1, false, false, false},
+    };
+    size_t cases = 0;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++, cases++) {
+        struct config c;
+        struct err e = {0};
+        int rc = config_parse("c", CASES[i].text, strlen(CASES[i].text), &c, &e);
+        assert_int_equal(rc, CASES[i].error != NULL ? -1 : 0);
+        assert_int_equal(e.set, CASES[i].error != NULL);
+        assert_true(CASES[i].error == NULL || strncmp(e.what, CASES[i].error, strlen(CASES[i].error)) == 0);
+        assert_string_equal(c.theme, CASES[i].theme);
+        assert_int_equal(c.speed, CASES[i].speed);
+        assert_true(c.ascii == CASES[i].ascii && c.mouse == CASES[i].mouse && c.projector == CASES[i].projector);
+    }
+    char line[600]; /* longer than a line may be, and bytes of every kind */
+    for (size_t i = 0; i < sizeof line; i++)
+        line[i] = (char)(i * 7);
+    struct config c;
+    struct err e = {0};
+    assert_int_equal(config_parse("c", line, sizeof line, &c, &e), -1);
+    assert_int_equal(cases, ARRAY_LEN(CASES));
+}
+
 /* The screen as files, and a folder that cannot be written. */
 static void saving(void **state)
 {
@@ -628,7 +673,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moving),        cmocka_unit_test(playing),      cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs), cmocka_unit_test(finding),
-        cmocka_unit_test(reasons),       cmocka_unit_test(clicking),     cmocka_unit_test(saving),
+        cmocka_unit_test(reasons),       cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences),
         cmocka_unit_test(outlines),      cmocka_unit_test(waiting),      cmocka_unit_test(commands),
         cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
     };

@@ -10,8 +10,9 @@ if ! command -v tmux > /dev/null; then
 fi
 unset TMUX NO_COLOR
 LC_ALL=C.UTF-8 RADIXSCOPE_DATA=${RADIXSCOPE_DATA:-$PWD/data}
-export LC_ALL RADIXSCOPE_DATA
 dir=$(mktemp -d)
+XDG_CONFIG_HOME=$dir/config # whatever the person at this machine prefers
+export LC_ALL RADIXSCOPE_DATA XDG_CONFIG_HOME
 golden=tests/ui/golden
 server=radixscope-test-$$
 failed=0
@@ -230,6 +231,16 @@ restored 0
 check "no terminal: the run as text, exit 0" [ $? -eq 0 ]
 check "no terminal: no escape bytes" sh -c "! LC_ALL=C grep -q '[[:cntrl:]]' $dir/plain"
 check "no terminal: the split is told" grep -q 'SPLIT' "$dir/plain"
+
+# ---- preferences ------------------------------------------------------------------------------------------------
+mkdir -p "$dir/config/radixscope"
+printf 'ascii = on\ncolour = red\n' > "$dir/config/radixscope/config"
+start
+check "a preference counts" wait_for '^+- Radix tree'
+check "a wrong one is named with its line" wait_for 'config:2:'
+press q
+restored 0
+rm -r "$dir/config"
 
 # ---- patience ---------------------------------------------------------------------------------------------------
 start
