@@ -48,10 +48,13 @@ static void branch_free(struct branch *b)
         return;
     for (uint32_t i = 0; i < b->obs.n; i++)
         xfree(((struct obs_record *)pile_at(&b->obs, i))->data);
+    for (uint32_t i = 0; i < b->skips.n; i++)
+        skip_free(pile_at(&b->skips, i));
     pile_free(&b->steps);
     pile_free(&b->runs);
     pile_free(&b->words);
     pile_free(&b->obs);
+    pile_free(&b->skips);
     xfree(b);
 }
 
@@ -68,6 +71,7 @@ static struct branch *branch_new(int parent, uint32_t base)
     b->obs.size = sizeof(struct obs_record);
     atomic_init(&b->length, base);
     atomic_init(&b->obs_length, 0);
+    atomic_init(&b->skip_count, 0);
     return b;
 }
 
@@ -149,6 +153,84 @@ static int branch_up(const struct tape *t, int branch, uint32_t *at)
     return b->parent;
 }
 
+/* How many of a branch's blocks end at or before position n. */
+static uint32_t blocks_before(const struct branch *b, uint32_t count, uint32_t n)
+{
+    uint32_t low = 0, high = count;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (((const struct skip_block *)pile_at(&b->skips, mid))->to <= n)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* Within one branch, from position n back to `low`. */
+static void branch_back(const struct branch *b, struct world *w, uint32_t n, uint32_t low)
+{
+    uint32_t count = atomic_load_explicit(&b->skip_count, memory_order_acquire);
+    for (uint32_t k = n - low < SKIP_STEPS ? 0 : blocks_before(b, count, n); k > 0; k--) {
+        const struct skip_block *s = pile_at(&b->skips, k - 1);
+        if (s->from < low)
+            break;
+        for (; n > s->to; n--)
+            step_apply(b, n, w, false);
+        skip_apply(s, w, false);
+        n = s->from;
+    }
+    for (; n > low; n--)
+        step_apply(b, n, w, false);
+}
+
+static void branch_forward(const struct branch *b, struct world *w, uint32_t n, uint32_t high)
+{
+    uint32_t count = atomic_load_explicit(&b->skip_count, memory_order_acquire);
+    for (uint32_t k = high - n < SKIP_STEPS ? count : blocks_before(b, count, n); k < count; k++) {
+        const struct skip_block *s = pile_at(&b->skips, k);
+        if (s->to > high)
+            break;
+        if (s->from < n)
+            continue; /* n lies within it */
+        for (; n < s->from; n++)
+            step_apply(b, n + 1, w, true);
+        skip_apply(s, w, true);
+        n = s->to;
+    }
+    for (; n < high; n++)
+        step_apply(b, n + 1, w, true);
+}
+
+/* From position n of `branch` back to `low`, through the parents that hold the steps. */
+static void go_back(const struct tape *t, struct world *w, int branch, uint32_t n, uint32_t low)
+{
+    while (n > low) {
+        const struct branch *b = step_home(t, branch, n);
+        uint32_t end = b->parent >= 0 && b->base > low ? b->base : low;
+        branch_back(b, w, n, end);
+        n = end;
+    }
+}
+
+/* Where the way to position `to` of `branch` leaves b. */
+static uint32_t home_end(const struct tape *t, int branch, const struct branch *b, uint32_t to)
+{
+    for (int i = branch; t->branch[i] != b; i = t->branch[i]->parent)
+        to = to < t->branch[i]->base ? to : t->branch[i]->base;
+    return to;
+}
+
+static void go_forward(const struct tape *t, struct world *w, int branch, uint32_t n, uint32_t to)
+{
+    while (n < to) {
+        const struct branch *b = step_home(t, branch, n + 1);
+        uint32_t end = home_end(t, branch, b, to);
+        branch_forward(b, w, n, end);
+        n = end;
+    }
+}
+
 /* Move w from one moment to another: back to the last moment that both branches share, then forward. */
 static void travel(const struct tape *t, struct world *w, int from, uint32_t from_at, int to, uint32_t to_at)
 {
@@ -161,10 +243,8 @@ static void travel(const struct tape *t, struct world *w, int from, uint32_t fro
             b = branch_up(t, b, &b_at);
     }
     uint32_t shared = a_at < b_at ? a_at : b_at;
-    for (uint32_t n = from_at; n > shared; n--)
-        step_apply(step_home(t, from, n), n, w, false);
-    for (uint32_t n = shared + 1; n <= to_at; n++)
-        step_apply(step_home(t, to, n), n, w, true);
+    go_back(t, w, from, from_at, shared);
+    go_forward(t, w, to, shared, to_at);
 }
 
 /* ---- making ---------------------------------------------------------------------------------------------- */
@@ -181,7 +261,7 @@ struct tape *tape_new(const struct world_config *cfg, struct err *e)
     t->pen.recording = true;
     t->pen.w = t->w = world_new(cfg, e);
     t->store = t->w != NULL ? store_new(e) : NULL;
-    if (t->store == NULL || !tape_add_branch(t, -1, 0)) {
+    if (t->store == NULL || !skip_init(&t->skip) || !tape_add_branch(t, -1, 0)) {
         err_memory(e, sizeof(struct branch), "a tape");
         tape_free(t);
         return NULL;
@@ -194,6 +274,7 @@ static void tape_drop_branches(struct tape *t)
     for (int i = 0; i < atomic_load(&t->branch_count); i++)
         branch_free(t->branch[i]);
     atomic_store(&t->branch_count, 0);
+    t->skip_bytes = 0;
 }
 
 void tape_free(struct tape *t)
@@ -203,6 +284,7 @@ void tape_free(struct tape *t)
     tape_drop_branches(t);
     for (uint32_t i = 0; i < t->hanging_n; i++)
         xfree(t->hanging[i].data);
+    skip_done(&t->skip);
     world_free(t->w);
     store_free(t->store);
     xfree(t->pen.pending);
@@ -255,6 +337,8 @@ bool tape_room(struct tape *t, uint32_t writes, uint32_t steps)
     t->spare = spare;
     t->pen.room = t->nesting > 0 ? (uint32_t)t->pending_cap : 0;
     uint32_t all = t->pen.pending_n + writes;
+    if (ok)
+        skip_room(&t->skip, all); /* without it there will be no block, and that is all */
     return ok && pile_room(&b->steps, steps) && pile_room(&b->runs, all) && pile_room(&b->obs, 2 * steps) &&
            pile_room(&b->words, 2 * all + EVENT_ARGS * steps);
 }
@@ -383,6 +467,8 @@ void tape_emit(struct tape *t, unsigned kind, const uint32_t *args, size_t nargs
     uint32_t n = t->pen.pending_n;
     pending_sort(t->pen.pending, n, t->spare);
     n = pending_merge(t->pen.pending, n);
+    for (uint32_t i = 0; i < n; i++)
+        skip_note(&t->skip, t->pen.pending[i].at, t->pen.pending[i].before);
     push_runs(b, t->pen.pending, n);
     for (size_t i = 0; i < nargs; i++)
         push_word(b, args[i]);
@@ -402,12 +488,30 @@ void tape_observe(struct tape *t, unsigned kind, const void *bytes, size_t n)
         t->hanging[t->hanging_n++] = (struct obs_record){0, kind, (uint32_t)n, copy};
 }
 
+/* A block is due, or what was noted belongs to another moment than the one that is written now. */
+static void skip_commit(struct tape *t, struct branch *b, uint32_t length)
+{
+    struct skip_block block;
+    t->skip.at = length;
+    if (length - t->skip.from < SKIP_STEPS)
+        return;
+    b->skips.size = sizeof block;
+    if (pile_room(&b->skips, 1) && skip_make(&t->skip, t->w, length, &block)) {
+        *(struct skip_block *)pile_push(&b->skips) = block;
+        t->skip_bytes += skip_bytes(&block);
+        atomic_store_explicit(&b->skip_count, b->skips.n, memory_order_release);
+    }
+    skip_restart(&t->skip, t->current, length);
+}
+
 void tape_begin(struct tape *t)
 {
     if (t->nesting++ > 0 || !t->pen.recording)
         return;
     t->pen.room = (uint32_t)t->pending_cap;
     const struct branch *b = t->branch[t->current];
+    if (t->skip.branch != t->current || t->skip.at != b->base + b->steps.n)
+        skip_restart(&t->skip, t->current, b->base + b->steps.n);
     t->start.steps = b->steps.n;
     t->start.runs = b->runs.n;
     t->start.words = b->words.n;
@@ -426,6 +530,7 @@ void tape_commit(struct tape *t)
         ((struct step_record *)pile_at(&b->steps, b->steps.n - 1))->settled = 1;
     atomic_store_explicit(&b->obs_length, b->obs.n, memory_order_release);
     atomic_store_explicit(&b->length, b->base + b->steps.n, memory_order_release);
+    skip_commit(t, b, b->base + b->steps.n);
 }
 
 static void drop_observations(struct tape *t, struct branch *b, uint32_t keep)
@@ -582,9 +687,14 @@ void tape_changes(const struct tape *t, int branch, uint32_t n, run_visitor visi
     }
 }
 
+size_t tape_skip_bytes(const struct tape *t)
+{
+    return t->skip_bytes;
+}
+
 size_t tape_bytes(const struct tape *t)
 {
-    size_t bytes = 0;
+    size_t bytes = t->skip_bytes;
     for (int i = 0; i < tape_branches(t); i++) {
         const struct branch *b = t->branch[i];
         bytes += b->steps.n * b->steps.size + b->runs.n * b->runs.size + b->words.n * b->words.size;

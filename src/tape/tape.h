@@ -24,6 +24,8 @@
  * Off (tape_record(t, false)): W_SET is a plain store, EMIT does nothing; the same engine runs at full
  * speed without history.
  *
+ * Seeking far leaps over blocks of merged changes (skip.h) and walks the rest.
+ *
  * Memory is taken before anything changes: tape_room() makes room for the writes to come or fails with
  * the world untouched; W_SET without room is a programmer's error.
  */
@@ -157,6 +159,7 @@ typedef void (*run_visitor)(void *ctx, uint32_t word, uint32_t count);
 void tape_changes(const struct tape *t, int branch, uint32_t n, run_visitor visit, void *ctx);
 size_t tape_bytes(const struct tape *t); /* of the journal; observations apart; the owner's thread */
 size_t tape_observation_bytes(const struct tape *t);
+size_t tape_skip_bytes(const struct tape *t); /* of the skip index; part of tape_bytes */
 
 /* The nearest step after (dir = +1) or before (dir = -1) position `from` whose depth is at most `depth`;
  * forwards: the last step of the branch if there is none, backwards: 0. */

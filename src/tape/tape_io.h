@@ -8,12 +8,14 @@
  *                            count << 3 | after is a stride | before is a stride
  *      words   before side, after side of each run (a side: 2 words as a stride, else count), arguments
  *      obs     {step, kind, bytes, data}
+ *      skips   blocks of merged changes (skip.h), in order; derived: a recording does not hold them
  */
 #ifndef RADIXSCOPE_TAPE_TAPE_IO_H
 #define RADIXSCOPE_TAPE_TAPE_IO_H
 
 #include <stdatomic.h>
 
+#include "tape/skip.h"
 #include "tape/tape.h"
 
 enum {
@@ -52,6 +54,8 @@ struct branch {
     _Atomic uint32_t length;   /* base + its own steps that readers may see */
     _Atomic uint32_t obs_length;
     struct pile steps, runs, words, obs;
+    _Atomic uint32_t skip_count;
+    struct pile skips;
 };
 
 struct tape {
@@ -66,7 +70,8 @@ struct tape {
     struct obs_record hanging[TAPE_HANGING];
     uint32_t hanging_n;
     struct { uint32_t steps, runs, words, obs, pending; } start; /* where the operation began */
-    size_t limit, obs_bytes;
+    struct skip_maker skip;
+    size_t limit, obs_bytes, skip_bytes;
     _Atomic int current;
     _Atomic int branch_count;
     struct branch *branch[TAPE_BRANCHES];
