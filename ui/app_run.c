@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "ui/app.h"
-#include "ui/config.h"
+#include "ui/prefs.h"
 #include "ui/term.h"
 
 enum { KEYS_A_FRAME = 64, LOOK_AGAIN_MS = 60 };
@@ -107,7 +107,7 @@ static int loop_run(struct loop *l, struct err *e)
 }
 
 /* Preferences are read here, so that tests of the application do not depend on whose machine they run on. */
-static void prefer(struct app *a, const struct config *c)
+static void prefer(struct app *a, const struct prefs *c)
 {
     if (c->speed >= 0)
         a->v.speed = c->speed;
@@ -143,19 +143,19 @@ static int run_on_terminal(struct app *a, bool ascii, struct err *e)
 int app_run(const struct ui_feed *feed, const struct ui_options *options, struct err *e)
 {
     struct app a;
-    struct config config;
+    struct prefs prefs;
     struct err bad = {0};
     struct ui_options with = *options;
-    int rc = config_load(&config, &bad);
+    int rc = prefs_load(&prefs, &bad);
     const char *no_colour = getenv("NO_COLOR");
-    if (with.theme == NULL && config.theme[0] != '\0' && (no_colour == NULL || no_colour[0] == '\0'))
-        with.theme = config.theme;
+    if (with.theme == NULL && prefs.theme[0] != '\0' && (no_colour == NULL || no_colour[0] == '\0'))
+        with.theme = prefs.theme;
     if (app_init(&a, feed, &with, e) != 0)
         return -1;
-    prefer(&a, &config);
+    prefer(&a, &prefs);
     if (rc != 0) /* the stepper opens all the same */
         snprintf(a.v.message, sizeof a.v.message, "%.240s", bad.what);
-    rc = run_on_terminal(&a, options->ascii || config.ascii, e);
+    rc = run_on_terminal(&a, options->ascii || prefs.ascii, e);
     app_done(&a);
     return rc;
 }

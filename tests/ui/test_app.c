@@ -9,7 +9,7 @@
 #include "base/xalloc.h"
 #include "tape/check.h"
 #include "ui/command.h"
-#include "ui/config.h"
+#include "ui/prefs.h"
 
 static const struct ui_options OPTIONS = {.theme = "default"};
 
@@ -374,9 +374,9 @@ static void preferences(void **state)
     };
     size_t cases = 0;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++, cases++) {
-        struct config c;
+        struct prefs c;
         struct err e = {0};
-        int rc = config_parse("c", CASES[i].text, strlen(CASES[i].text), &c, &e);
+        int rc = prefs_parse("c", CASES[i].text, strlen(CASES[i].text), &c, &e);
         assert_int_equal(rc, CASES[i].error != NULL ? -1 : 0);
         assert_int_equal(e.set, CASES[i].error != NULL);
         assert_true(CASES[i].error == NULL || strncmp(e.what, CASES[i].error, strlen(CASES[i].error)) == 0);
@@ -387,9 +387,9 @@ static void preferences(void **state)
     char line[600]; /* longer than a line may be, and bytes of every kind */
     for (size_t i = 0; i < sizeof line; i++)
         line[i] = (char)(i * 7);
-    struct config c;
+    struct prefs c;
     struct err e = {0};
-    assert_int_equal(config_parse("c", line, sizeof line, &c, &e), -1);
+    assert_int_equal(prefs_parse("c", line, sizeof line, &c, &e), -1);
     assert_int_equal(cases, ARRAY_LEN(CASES));
 }
 

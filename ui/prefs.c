@@ -1,4 +1,4 @@
-#include "ui/config.h"
+#include "ui/prefs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +10,12 @@
 #include "ui/theme.h"
 #include "ui/view.h"
 
-enum { CONFIG_MAX = 1 << 16 };
+enum { PREFS_MAX = 1 << 16 };
 
 struct reading {
     const char *name;
     unsigned line;
-    struct config *out;
+    struct prefs *out;
     struct err *e;
 };
 
@@ -92,12 +92,12 @@ static int read_line(const struct reading *r, char *line)
     return read_setting(r, trim(line), trim(equals + 1));
 }
 
-int config_parse(const char *name, const char *text, size_t len, struct config *out, struct err *e)
+int prefs_parse(const char *name, const char *text, size_t len, struct prefs *out, struct err *e)
 {
     struct reading r = {name, 0, out, e};
     char line[256];
     int rc = 0;
-    *out = (struct config){.speed = -1};
+    *out = (struct prefs){.speed = -1};
     for (size_t at = 0; at < len;) {
         const char *end = memchr(text + at, '\n', len - at);
         size_t n = end != NULL ? (size_t)(end - text) - at : len - at;
@@ -109,21 +109,21 @@ int config_parse(const char *name, const char *text, size_t len, struct config *
     return rc;
 }
 
-int config_load(struct config *out, struct err *e)
+int prefs_load(struct prefs *out, struct err *e)
 {
     const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     bool absolute = xdg != NULL && xdg[0] == '/'; /* a relative one is to be ignored, says the standard */
     char path[1024];
     char *text;
     size_t len;
-    *out = (struct config){.speed = -1};
+    *out = (struct prefs){.speed = -1};
     int n = absolute ? snprintf(path, sizeof path, "%s/radixscope/config", xdg)
                      : snprintf(path, sizeof path, "%s/.config/radixscope/config", home != NULL ? home : "");
     if (n < 0 || (size_t)n >= sizeof path || access(path, F_OK) != 0)
         return 0;
-    if (file_read(path, CONFIG_MAX, &text, &len, e) != 0)
+    if (file_read(path, PREFS_MAX, &text, &len, e) != 0)
         return -1;
-    int rc = config_parse(path, text, len, out, e);
+    int rc = prefs_parse(path, text, len, out, e);
     xfree(text);
     return rc;
 }
