@@ -69,6 +69,7 @@ static struct branch *branch_new(int parent, uint32_t base)
     b->runs.size = sizeof(struct run_record);
     b->words.size = sizeof(uint32_t);
     b->obs.size = sizeof(struct obs_record);
+    b->skips.size = sizeof(struct skip_block);
     atomic_init(&b->length, base);
     atomic_init(&b->obs_length, 0);
     atomic_init(&b->skip_count, 0);
@@ -495,7 +496,8 @@ static void skip_commit(struct tape *t, struct branch *b, uint32_t length)
     t->skip.at = length;
     if (length - t->skip.from < SKIP_STEPS)
         return;
-    b->skips.size = sizeof block;
+    if (b->skips.size == 0) /* a loaded branch; nobody reads its blocks yet */
+        b->skips.size = sizeof block;
     if (pile_room(&b->skips, 1) && skip_make(&t->skip, t->w, length, &block)) {
         *(struct skip_block *)pile_push(&b->skips) = block;
         t->skip_bytes += skip_bytes(&block);
