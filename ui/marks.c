@@ -63,16 +63,28 @@ uint32_t marks_step(const struct marks *k, int columns, int column)
     return step < k->n ? (uint32_t)step : k->n;
 }
 
+/* A mark whose column has another one already moves one column on, if that is free: a split and the hit
+ * that follows it are both seen. Else the weightier one stays. */
+static void put_mark(struct marks *k, int columns, int at, uint8_t mark)
+{
+    uint8_t *here = &k->column[at];
+    if (*here == MARK_NONE)
+        *here = mark;
+    else if (*here != mark && at + 1 < columns && here[1] == MARK_NONE)
+        here[1] = mark;
+    else if (mark > *here)
+        *here = mark;
+}
+
 const uint8_t *marks_line(struct marks *k, int columns)
 {
     columns = columns < MARK_COLUMNS ? columns : MARK_COLUMNS;
     if (k->columns == columns && k->column_n == k->n)
         return k->column;
     memset(k->column, 0, sizeof k->column);
-    for (uint32_t n = 1; n <= k->n; n++) {
-        uint8_t *at = &k->column[marks_column(k, columns, n)];
-        *at = k->mark[n] > *at ? k->mark[n] : *at;
-    }
+    for (uint32_t n = 1; n <= k->n; n++)
+        if (k->mark[n] != MARK_NONE)
+            put_mark(k, columns, marks_column(k, columns, n), k->mark[n]);
     k->columns = columns;
     k->column_n = k->n;
     return k->column;
