@@ -81,7 +81,7 @@ open_shell() { # WIDTH HEIGHT
 runs=0
 start() { # [ENVIRONMENT…]: the stepper in a fresh shell; its exit code will be told as "left N with CODE"
     runs=$((runs + 1))
-    type_line "clear; stty -g > $dir/before; $* $PROGRAM play $dir/letters.rxs; echo left $runs with \$?; stty -g > $dir/after"
+    type_line "clear; stty -g > $dir/before; $* $PROGRAM play ${script:-$dir/letters.rxs}; echo left $runs with \$?; stty -g > $dir/after"
     wait_for 'step [0-9]* of [0-9]*$' && wait_for 'quit'
 }
 restored() { # the terminal is in the same state, out of the alternate screen, with its cursor shown
@@ -169,6 +169,41 @@ check "after a storm of resizes the screen is whole" same eight stormed
 check "the program lives on" [ -n "$(pid)" ]
 press q
 check "q after the storm" restored 0
+
+# ---- the scenario in the box, on the real model -----------------------------------------------------------
+if [ -f "$RADIXSCOPE_DATA/model/model.safetensors" ]; then
+    script=shared-system-prompt
+    start
+    T resize-window -t s -x 80 -y 24
+    n=0
+    while [ $n -lt 60 ] && ! T capture-pane -p -t s | grep -q 'request 3 of 3.*answer'; do
+        press ']' ']' End # the model may still be computing
+        sleep 0.2
+        n=$((n + 1))
+    done
+    check "three requests are answered" wait_for 'request 3 of 3 .*answer'
+    check "the third one found 29 tokens" wait_for '= 29 cached'
+    press Home ']' ']'
+    check "the second request has 36 tokens" wait_for 'Request 2: 36 tokens'
+    T send-keys -t s -l '/split_node'
+    press Enter
+    wait_for 'split_node'
+    press w w Right Left
+    sleep 0.3
+    say from_left
+    at=$(sed -n 's/.*step \([0-9]*\) of.*/\1/p' "$dir/from_left")
+    press End Left
+    T send-keys -t s -l "${at}G"
+    sleep 0.3
+    say from_right
+    check "a split looks the same from either side" same from_left from_right
+    check "it splits after 29 tokens" grep -q 'is split after 29 of' "$dir/from_left"
+    press q
+    check "q after the scenario" restored 0
+    script=
+else
+    echo "skip - there is no model in $RADIXSCOPE_DATA/model"
+fi
 
 # ---- ways out -------------------------------------------------------------------------------------------------
 start
