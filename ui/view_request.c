@@ -228,6 +228,16 @@ static uint32_t key_units(const struct moment *m)
     return about ? m->op.arg[event_arg(m->op.kind, "units")] : 0;
 }
 
+static void draw_key_strip(struct surface *s, struct rect r, uint64_t units, uint64_t found)
+{
+    uint64_t cells = (uint64_t)(r.w * r.h), each = (units + cells - 1) / cells; /* 64 bits: a file may lie */
+    int at = 0;
+    for (uint64_t p = 0; p < units; p += each, at++) {
+        enum part part = p < found ? PART_CACHED : PART_TODO;
+        surface_put(s, r, r.x + at % r.w, r.y + at / r.w, PARTS[part].style, (uint32_t)PARTS[part].mark);
+    }
+}
+
 /* What of the key stands in the tree so far: the text of the path, then the tokens that are not found. */
 static void draw_key(const struct moment *m, struct surface *s, struct rect r, uint32_t units)
 {
@@ -245,12 +255,7 @@ static void draw_key(const struct moment *m, struct surface *s, struct rect r, u
     int words = r.h - 4 > 0 ? r.h - 4 : 0;
     text_draw(&t, s, (struct rect){r.x, r.y, r.w, words}, 0);
     text_done(&t);
-    uint32_t cells = (uint32_t)(2 * r.w), each = (units + cells - 1) / cells, at = 0;
-    for (uint32_t p = 0; p < units; p += each, at++) {
-        enum part part = p < found ? PART_CACHED : PART_TODO;
-        surface_put(s, r, r.x + (int)(at % (uint32_t)r.w), r.y + words + (int)(at / (uint32_t)r.w),
-                    PARTS[part].style, (uint32_t)PARTS[part].mark);
-    }
+    draw_key_strip(s, (struct rect){r.x, r.y + words, r.w, 2}, units, found);
     surface_printf(s, r, r.x, r.y + r.h - 2, ROLE_TEXT, "= %u in the tree", found);
     surface_printf(s, r, r.x, r.y + r.h - 1, ROLE_TEXT, ". %u not found so far", units - found);
 }
@@ -282,6 +287,10 @@ void view_request_draw(const struct picture *p, struct surface *s, struct rect r
         return;
     }
     const struct request *q = &m->sc.w->request[m->request];
+    if (r.h < 3) {
+        draw_counts_short(m, s, r);
+        return;
+    }
     int counts = r.h < 8 ? 1 : r.w >= 44 ? 2 : 3;
     int room = r.h - counts;
     int strip = strip_rows(q, r.w, room > 8 ? room / 3 : room > 3 ? 2 : 1);
