@@ -9,8 +9,10 @@
 #include "cache/evict.h"
 #include "cache/req.h"
 #include "cache/slots.h"
+#include "engine/adapter.h"
 #include "model/chat.h"
 #include "model/forward.h"
+#include "model/lora.h"
 #include "model/sample.h"
 
 enum { TOP_LOGITS = 8 };
@@ -178,7 +180,8 @@ static enum forward_status compute(struct engine *en, struct running *r, uint32_
         return FORWARD_ERROR;
     struct forward_job job = {.tokens = en->cache.w->row_token + q->row_off + from, .n = to - from, .start = from,
                               .past_rows = en->past, .new_rows = en->fresh,
-                              .want = all ? LOGITS_ALL : LOGITS_LAST, .logits = en->logits};
+                              .want = all ? LOGITS_ALL : LOGITS_LAST, .logits = en->logits,
+                              .lora = r->spec->lora};
     struct forward_watch watch = {.progress = watch_cancel, .arg = en};
     struct forward_stats stats = {0};
     double start = seconds_now();
@@ -260,7 +263,7 @@ static int arrive(struct engine *en, struct running *r, struct err *e)
     uint32_t context = model_get_config(en->cfg.model)->context;
     uint32_t cap = s->n + s->max_new < context ? s->n + s->max_new : context > s->n ? context : s->n;
     struct req_spec spec = {.tok = s->ids, .n = s->n, .cap = cap, .max_new = s->max_new, .priority = s->priority,
-                            .seed = (uint32_t)s->seed, .ns = store_intern(c->s, s->extra_key),
+                            .seed = (uint32_t)s->seed, .ns = adapter_namespace(c->s, s),
                             .session = store_intern(c->s, s->session), .label = store_intern(c->s, s->label)};
     if (spec.ns == UINT32_MAX || spec.session >= WORLD_SESSIONS || spec.label == UINT32_MAX)
         return err_memory(e, 64, "the name of a namespace, session or request");
@@ -351,6 +354,37 @@ static int cache_unfinished(struct engine *en, uint32_t req, uint32_t filled, bo
     return 0;
 }
 
+/* The prompt once more with no cache, for its last logits; its rows are given back. out: (vocab) */
+static enum forward_status compute_alone(struct engine *en, struct running *r, float *out, struct err *e)
+{
+    const struct request *q = request_at(en, r->req);
+    struct forward_job job = {.tokens = en->cache.w->row_token + q->row_off, .n = q->prompt_len,
+                              .new_rows = en->fresh, .want = LOGITS_LAST, .logits = out, .lora = r->spec->lora};
+    struct forward_watch watch = {.progress = watch_cancel, .arg = en};
+    enum forward_status rc = forward_run(en->forward, &job, 1, &watch, NULL, e);
+    for (uint32_t i = 0; rc == FORWARD_OK && i < q->prompt_len; i++)
+        kvrows_release(en->rows, en->fresh[i]);
+    if (rc == FORWARD_NO_ROWS)
+        err_memory(e, kvrows_row_bytes(en->rows), "another KV row");
+    return rc;
+}
+
+/* How far are the logits of the last of `computed` positions from those of a run of the adapter's own?
+ * 1: cancelled. */
+static int measure_mistake(struct engine *en, struct running *r, uint32_t computed, struct err *e)
+{
+    uint32_t vocab = model_get_config(en->cfg.model)->vocab;
+    const float *seen = en->logits + (r->spec->logits != NULL ? (size_t)(computed - 1) * vocab : 0);
+    float *alone = xcalloc(vocab, sizeof *alone);
+    if (alone == NULL)
+        return err_memory(e, vocab * sizeof *alone, "logits");
+    enum forward_status rc = compute_alone(en, r, alone, e);
+    if (rc == FORWARD_OK)
+        r->out->logit_diff = adapter_difference(seen, alone, vocab);
+    xfree(alone);
+    return rc == FORWARD_OK ? 0 : rc == FORWARD_CANCELLED ? 1 : -1;
+}
+
 /* Prefill in chunks; every chunk but the last is inserted as "one more will follow". 1: cancelled. */
 static int prefill(struct engine *en, struct running *r, struct err *e)
 {
@@ -364,6 +398,8 @@ static int prefill(struct engine *en, struct running *r, struct err *e)
             return -1;
         CACHE_EMIT(c, PREFILL, r->req, from, to - from, from);
         int rc = compute_step(en, r, from, to, !more, e);
+        if (rc == 0 && !more && adapter_is_mistaken(r->spec))
+            rc = measure_mistake(en, r, to - from, e);
         if (rc != 0)
             return rc;
         if (more && cache_unfinished(en, r->req, to, true, e) != 0)
@@ -453,6 +489,8 @@ static int request_check(const struct engine *en, const struct request_spec *s, 
         return err_set(e, "a request needs at least one prompt token");
     if (s->max_new == 0)
         return err_set(e, "a request must be allowed at least one new token");
+    if (s->lora != NULL && lora_model(s->lora) != en->cfg.model)
+        return err_set(e, "adapter %.60s was loaded for another model", lora_name(s->lora));
     for (uint32_t i = 0; i < s->n; i++)
         if (s->ids[i] >= vocab)
             return err_set(e, "token %u of the prompt is %u; the model's vocabulary ends at %u", i + 1, s->ids[i],
@@ -488,7 +526,11 @@ int engine_request(struct engine *en, const struct request_spec *spec, struct re
     r.sampler = sampler_new(&params, model_get_config(en->cfg.model)->vocab, e);
     if (r.sampler == NULL)
         return -1;
-    int rc = request_run(en, &r, e);
+    int rc = adapter_note_before(en, spec, e);
+    if (rc == 0)
+        rc = request_run(en, &r, e);
+    if (rc == 0)
+        rc = adapter_note_after(en, spec, out, e);
     atomic_store(&en->cancel, false); /* it counts for one request, even if it came just before it began */
     sampler_free(r.sampler);
     return rc;

@@ -9,6 +9,10 @@
  *
  * Without a model the cache's own operations still run: match, insert and evict on token ids.
  *
+ * Adapters (model/lora.h) change keys and values, so a request with one lives in a namespace of its own: its
+ * extra_key with the adapter's name appended, without a separator, as SGLang appends the LoRA id. (So "a" with
+ * adapter "b" and "ab" without one meet, here as there.)
+ *
  * Positions and slots: position p of a request lives in slot row_slot[row_off + p]; the KV row behind a
  * slot is kv[slot]. The model is given KV rows, never slots: it does not know the cache.
  */
@@ -21,6 +25,7 @@
 struct engine; /* opaque */
 struct model;
 struct kvrows;
+struct lora;
 
 struct engine_config {
     struct world_config world;
@@ -40,6 +45,10 @@ struct request_spec {
     int32_t priority;
     const char *label;        /* what people call it, NULL = nothing */
     bool no_insert;           /* finish without inserting */
+    const struct lora *lora;  /* an adapter of the engine's model, NULL = none */
+    /* For lessons: leave the adapter's name out of the namespace. The request then reads rows that were
+     * computed without it and leaves its own to others; logit_diff and a note say what that does. */
+    bool shared_namespace;
     float temperature;        /* 0: greedy */
     uint64_t seed;
     /* Called with the logits (vocab) of every computed position, in order; NULL: none wanted. */
@@ -57,6 +66,7 @@ struct request_report {
     uint32_t reason;          /* enum finish_reason */
     double seconds;           /* wall time of the forward passes */
     double flops;             /* floating point operations of the forward passes, from the shapes */
+    double logit_diff;        /* shared_namespace: how far a logit of the prompt's last position is off, at most */
     char why[256];            /* one sentence when refused */
 };
 
