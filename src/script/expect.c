@@ -108,6 +108,17 @@ static int check_answer(const struct measured *m, const struct script *s, const 
                        whole ? "" : "to hold ", a->text, m->answer);
 }
 
+static int check_difference(const struct measured *m, const struct script *s, const struct script_command *c,
+                            const struct script_arg *a, struct err *e)
+{
+    if (!m->has_request)
+        return script_fail(s, c, a->column, e, "the command above has no %s to expect", "diff_over");
+    if (m->request.logit_diff > a->number)
+        return 0;
+    return script_fail(s, c, a->column, e, "expected a logit that is off by more than %s, but the largest is %.3g",
+                       a->text, m->request.logit_diff);
+}
+
 static int check_outcome(const struct measured *m, const struct script *s, const struct script_command *c,
                          const struct script_arg *a, struct err *e)
 {
@@ -138,6 +149,8 @@ static int check_one(const struct tape *t, const struct measured *m, const struc
         return check_answer(m, s, c, a, e);
     if (named(a, "outcome"))
         return check_outcome(m, s, c, a, e);
+    if (named(a, "diff_over"))
+        return check_difference(m, s, c, a, e);
     uint32_t is, want = (uint32_t)a->number;
     int name = (int)strcspn(a->spec, ":");
     if (!measure(t, m, a, &is))

@@ -1,6 +1,7 @@
 /* expect.h: what `expect` can ask about the command above it, and about the world.
  *
  *      prompt cached computed generated outcome answer text   the last request
+ *      diff_over                                              one in a shared_namespace: is logit_diff larger?
  *      matched added freed outcome                            the last insert, match or evict
  *      event no_event                                         the steps that the command above made
  *      nodes leaves free used evictable protected requests    the world now; the root counts as no node

@@ -3,11 +3,14 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/quote.h"
 #include "base/xalloc.h"
 #include "model/chat.h"
+#include "model/lora.h"
 #include "script/expect.h"
+#include "script/nearest.h"
 
 struct message {
     const char *role;
@@ -34,6 +37,8 @@ struct runner {
     size_t system_len;
     struct held *held;             /* (helds) */
     size_t helds, helds_cap;
+    struct lora **adapter;         /* (adapters) owned */
+    size_t adapters, adapters_cap;
     struct ids ids;                /* of the command at hand */
     struct buf answer;
     struct measured last;          /* what the last action did, for expect */
@@ -104,6 +109,9 @@ void runner_free(struct runner *r)
         return;
     engine_free(r->engine);
     lexicon_free(r->words);
+    for (size_t i = 0; i < r->adapters; i++)
+        lora_close(r->adapter[i]);
+    xfree(r->adapter);
     if (r->own_model)
         model_close(r->model);
     forget_messages(r, 0);
@@ -254,6 +262,68 @@ static int make_prompt(struct runner *r, const struct script_command *c, struct 
     return render_messages(r, e);
 }
 
+/* ---- adapters ------------------------------------------------------------------------------------------- */
+
+static struct lora *find_adapter(const struct runner *r, const char *name)
+{
+    for (size_t i = 0; i < r->adapters; i++)
+        if (strcmp(lora_name(r->adapter[i]), name) == 0)
+            return r->adapter[i];
+    return NULL;
+}
+
+/* A folder as it is written, or else inside the model's: adapters belong to one model. */
+static void adapter_place(const struct runner *r, const char *dir, struct buf *out)
+{
+    struct stat st;
+    buf_printf(out, "%s/%s", model_get_dir(r->model), dir);
+    if (dir[0] != '/' && stat(dir, &st) != 0 && !out->failed && stat(buf_text(out), &st) == 0)
+        return;
+    buf_clear(out);
+    buf_puts(out, dir);
+}
+
+static int do_adapter(struct runner *r, const struct script_command *c, struct err *e)
+{
+    const char *name = script_text(c, "name");
+    struct buf dir = {0};
+    if (find_adapter(r, name) != NULL)
+        return err_set(e, "an adapter called %.60s is loaded already", name);
+    void *grown = r->adapter;
+    bool room = xgrow(&grown, &r->adapters_cap, r->adapters + 1, sizeof *r->adapter);
+    r->adapter = grown;
+    adapter_place(r, script_text(c, "dir"), &dir);
+    int rc = !room || dir.failed ? err_memory(e, 64, "an adapter")
+                                 : lora_open(buf_text(&dir), name, r->model, &r->adapter[r->adapters], e);
+    r->adapters += rc == 0;
+    buf_free(&dir);
+    return rc;
+}
+
+static int unknown_adapter(const struct runner *r, const char *name, struct err *e)
+{
+    struct nearest near = {0};
+    for (size_t i = 0; i < r->adapters; i++)
+        nearest_try(&near, name, lora_name(r->adapter[i]));
+    err_set(e, "no adapter called %.60s is loaded", name);
+    return near.name != NULL ? err_hint(e, "did you mean %s?", near.name)
+                             : err_hint(e, "load it with: adapter NAME \"folder\"");
+}
+
+/* Which adapter the request runs with, into *spec. */
+static int choose_adapter(const struct runner *r, const struct script_command *c, struct request_spec *spec,
+                          struct err *e)
+{
+    const char *name = script_text(c, "adapter");
+    spec->shared_namespace = script_arg(c, "shared_namespace") != NULL;
+    spec->lora = name != NULL ? find_adapter(r, name) : NULL;
+    if (name != NULL && spec->lora == NULL)
+        return unknown_adapter(r, name, e);
+    if (spec->shared_namespace && name == NULL)
+        return err_set(e, "shared_namespace is for a request with an adapter");
+    return 0;
+}
+
 static struct request_spec make_spec(const struct runner *r, const struct script_command *c)
 {
     uint32_t max = script_count(c, "max", RUNNER_MAX_NEW);
@@ -288,6 +358,8 @@ static int do_request(struct runner *r, const struct script_command *c, struct r
     if (make_prompt(r, c, e) != 0)
         return -1;
     *spec = make_spec(r, c);
+    if (choose_adapter(r, c, spec, e) != 0)
+        return -1;
     if (r->cfg.prepare != NULL)
         r->cfg.prepare(r->cfg.ctx, spec);
     if (engine_request(r->engine, spec, out, e) != 0)
@@ -472,8 +544,11 @@ enum run_result runner_command(struct runner *r, const struct script *s, const s
         return RUN_CANCELLED;
     if (c->kind == RXS_EXPECT)
         return run_expect(r, s, c, e);
-    if (c->kind == RXS_SYSTEM)
-        return do_system(r, c, e) != 0 ? RUN_FAILED : RUN_DONE;
+    if (c->kind == RXS_SYSTEM || c->kind == RXS_ADAPTER) {
+        struct err inner = {0};
+        int rc = c->kind == RXS_SYSTEM ? do_system(r, c, &inner) : do_adapter(r, c, &inner);
+        return rc == 0 ? RUN_DONE : failed_at(s, c, &inner, e);
+    }
     if (script_info(c->kind)->role == ROLE_SETTING)
         return RUN_DONE; /* the world was made with it */
     return run_action(r, s, c, e);

@@ -2,9 +2,10 @@
  *
  *      script ── runner ── lexicon (text to tokens)
  *                   ├───── model   (opened: mapped, nothing computed)
+ *                   ├───── adapters (read whole by the `adapter` command)
  *                   └───── engine  (tape, cache, KV rows; the forward pass is made by the first request)
  *
- * The runner owns the engine, the words and, unless it was lent one, the model. Making it is cheap, so
+ * The runner owns the engine, the words, the adapters and, unless it was lent one, the model. Making it is cheap, so
  * that a screen can have the tape before anything is computed. One thread at a time may run commands;
  * runner_cancel may be called from any thread.
  *

@@ -669,7 +669,7 @@ int script_check(const struct script *s, const struct script_settings *with, str
 {
     for (uint32_t i = 0; i < s->count; i++) {
         const struct script_command *c = &s->command[i];
-        bool wants_model = c->kind == RXS_REQUEST || c->kind == RXS_TURN;
+        bool wants_model = c->kind == RXS_REQUEST || c->kind == RXS_TURN || c->kind == RXS_ADAPTER;
         if (wants_model && with->tokens != TOKENS_MODEL) {
             script_fail(s, c, 0, e, "%s needs the model, but this script has tokens %s", script_info(c->kind)->name,
                         with->tokens == TOKENS_WORDS ? "words" : "letters");

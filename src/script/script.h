@@ -35,7 +35,8 @@ enum script_role {
  *   (a|b)  one of these words
  *
  *  X(ENUM, "word", ROLE, "operands", "options", "help") */
-#define SCRIPT_REQUEST_OPTIONS "max:c label:t ns:t session:t priority:i temperature:f seed:c raw:!"
+#define SCRIPT_REQUEST_OPTIONS                                                                               \
+    "max:c label:t ns:t adapter:n shared_namespace:! session:t priority:i temperature:f seed:c raw:!"
 #define SCRIPT_COMMANDS(X)                                                                                   \
     X(TITLE, "title", SETTING, "text:t", "", "the name people see")                                          \
     X(POOL, "pool", SETTING, "slots:c", "", "how many KV slots there are")                                   \
@@ -48,6 +49,8 @@ enum script_role {
       "exact: the same bits with and without the cache; fast: plain matrix products")                        \
     X(CHUNK, "chunk", SETTING, "tokens:c", "", "prefill at most this many tokens at once (0: whole prompts)")\
     X(SYSTEM, "system", ANYWHERE, "text:t", "", "the system prompt of the conversations that begin below")   \
+    X(ADAPTER, "adapter", ANYWHERE, "name:n dir:t", "",                                                      \
+      "load a LoRA adapter from a folder in PEFT layout; requests choose it with adapter=NAME")              \
     X(REQUEST, "request", ACTION, "text:t", SCRIPT_REQUEST_OPTIONS,                                          \
       "a user message in a new conversation: prefill, answer, keep its KV in the tree")                      \
     X(TURN, "turn", ACTION, "text:t", SCRIPT_REQUEST_OPTIONS,                                                \
@@ -66,7 +69,7 @@ enum script_role {
 /* What expect can ask; the runner measures each by its name. */
 #define SCRIPT_EXPECT_OPTIONS                                                                                \
     "prompt:c cached:c computed:c generated:c matched:c added:c freed:c nodes:c leaves:c free:c used:c "     \
-    "evictable:c protected:c requests:c text:t answer:t event:n no_event:n "                                 \
+    "evictable:c protected:c requests:c text:t answer:t diff_over:f event:n no_event:n "                     \
     "outcome:(answered|refused|no_slots)"
 
 enum script_kind {
