@@ -27,6 +27,7 @@
     X(MODEL, "model", 0, "DIR", "a model folder with config.json, tokenizer.json and safetensors")           \
     X(MAX, "max", 'n', "COUNT", "answers end after this many tokens")                                        \
     X(SYSTEM, "system", 0, "TEXT", "the system prompt for PROMPTS")                                          \
+    X(ADAPTER, "adapter", 0, "NAME=DIR", "a LoRA adapter for PROMPTS: a folder in PEFT layout")              \
     X(POOL, "pool", 0, "SLOTS", "KV slots in the pool")                                                      \
     X(PAGE, "page", 0, "TOKENS", "tokens of a page")                                                         \
     X(POLICY, "policy", 0, "NAME", "eviction: lru, lfu, fifo, mru, filo, priority or slru")                  \
@@ -37,7 +38,7 @@
     X(ASCII, "ascii", 0, NULL, "draw with ASCII characters only")                                            \
     X(THEME, "theme", 0, "NAME", "colours of the screen")
 
-#define CLI_RUN_OPTIONS "model max system pool page policy rules fast "
+#define CLI_RUN_OPTIONS "model max system adapter pool page policy rules fast "
 
 /*  X(function name, "name", "operands", "its options", "one line", "more, for help COMMAND") */
 #define CLI_COMMANDS(X)                                                                                      \

@@ -12,6 +12,20 @@ static bool is_script(const char *name)
     return n > 4 && strcmp(name + n - 4, ".rxs") == 0;
 }
 
+/* "NAME=DIR" as a line of the script; *name: how long the name is. */
+static int add_adapter(const char *given, struct buf *b, int *name, struct err *e)
+{
+    *name = (int)strcspn(given, "=");
+    bool plain = *name > 0 && *name == (int)strcspn(given, " \t\"#=");
+    if (!plain || given[*name] == '\0' || given[*name + 1] == '\0')
+        return err_usage(e, "--adapter is NAME=DIR, such as reason=adapters/reason, not '%.60s'", given);
+    const char *dir = given + *name + 1;
+    buf_printf(b, "adapter %.*s ", *name, given);
+    script_quote(dir, strlen(dir), b);
+    buf_putc(b, '\n');
+    return 0;
+}
+
 /* The script that a person would have written for these prompts. */
 static struct script *script_of_prompts(const struct cli *c, struct err *e)
 {
@@ -22,9 +36,17 @@ static struct script *script_of_prompts(const struct cli *c, struct err *e)
         script_quote(c->option[OPT_SYSTEM], strlen(c->option[OPT_SYSTEM]), &b);
         buf_putc(&b, '\n');
     }
+    const char *adapter = c->option[OPT_ADAPTER];
+    int name = 0;
+    if (adapter != NULL && add_adapter(adapter, &b, &name, e) != 0) {
+        buf_free(&b);
+        return NULL;
+    }
     for (int i = 0; i < c->args; i++) {
         buf_puts(&b, "request ");
         script_quote(c->arg[i], strlen(c->arg[i]), &b);
+        if (adapter != NULL)
+            buf_printf(&b, " adapter=%.*s", name, adapter);
         buf_putc(&b, '\n');
     }
     struct script *s = NULL;
@@ -63,6 +85,10 @@ static struct script *load(struct source *source, const struct cli *c, bool prom
     if (c->args == 0 || !prompts || is_script(c->arg[0])) {
         if (c->option[OPT_SYSTEM] != NULL) {
             err_usage(e, "--system is for PROMPTS; a script has a system line of its own");
+            return NULL;
+        }
+        if (c->option[OPT_ADAPTER] != NULL) {
+            err_usage(e, "--adapter is for PROMPTS; a script has adapter lines of its own");
             return NULL;
         }
         return load_scenario(c, c->args > 0 ? c->arg[0] : otherwise, e);
