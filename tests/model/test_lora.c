@@ -521,8 +521,8 @@ static void test_ways_to_name_targets(void **state)
         "\"target_modules\":[\"model.layers.0.self_attn.q_proj\",\"model.layers.1.self_attn.q_proj\"]",
         "\"target_modules\":\".*q_proj\"",
         "\"target_modules\":[\"q_proj\",\"v_proj\"],\"layers_to_transform\":[0,1]",
-        "\"target_modules\":[\"q_proj\"],\"bias\":null,\"modules_to_save\":null,\"rank_pattern\":{},\"use_dora\":false,"
-        "\"init_lora_weights\":\"gaussian\",\"fan_in_fan_out\":true",
+        "\"target_modules\":[\"q_proj\"],\"bias\":null,\"modules_to_save\":null,\"rank_pattern\":{},\"use_dora\":false",
+        "\"target_modules\":[\"q_proj\"],\"init_lora_weights\":\"gaussian\",\"fan_in_fan_out\":true",
     };
     const struct tensors_case good = {"{" FIRST GOOD_A1 "," GOOD_B1 "}", DATA, 0x3f800000u, ""};
     struct fixture f;
