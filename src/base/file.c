@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 
 static int open_regular(const char *path, size_t *len, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for a writer */
     if (fd < 0)
         return err_set(e, "%s cannot be opened: %s", path, strerror(errno));
     struct stat st;
@@ -122,25 +123,64 @@ static int write_all(int fd, const char *bytes, size_t len)
     return 0;
 }
 
-int file_write(const char *path, const void *bytes, size_t len, struct err *e)
+static int cannot_write(const char *path, struct err *e)
+{
+    return err_set(e, "%s cannot be written: %s", path, strerror(errno));
+}
+
+/* Close fd and say whether all went well up to here; errno is that of the first failure. */
+static bool closed_well(int fd, bool good)
+{
+    int why = errno;
+    if (close(fd) != 0)
+        return false;
+    errno = why;
+    return good;
+}
+
+/* A device, a FIFO, a link to a name that is not there yet: there is nothing to put in its place. */
+static int write_through(const char *path, const void *bytes, size_t len, struct err *e)
+{
+    /* O_NONBLOCK: a FIFO that nobody reads is an error, not a wait; from then on writing may wait */
+    int fd = open(path, O_WRONLY | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0644);
+    bool good = fd >= 0 && fcntl(fd, F_SETFL, 0) == 0 && write_all(fd, bytes, len) == 0;
+    if (fd >= 0)
+        good = closed_well(fd, good);
+    return good ? 0 : cannot_write(path, e);
+}
+
+static int replace(const char *path, mode_t rights, const void *bytes, size_t len, struct err *e)
 {
     struct buf temporary = {0};
     buf_printf(&temporary, "%s.XXXXXX", path);
     if (temporary.failed)
         return err_memory(e, strlen(path), "a file name");
-    int fd = mkstemp(temporary.data);
+    int rc = 0, fd = mkstemp(temporary.data);
     if (fd < 0) {
-        err_set(e, "%s cannot be written: %s", path, strerror(errno));
-        buf_free(&temporary);
-        return -1;
-    }
-    bool good = write_all(fd, bytes, len) == 0 && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
-    good = close(fd) == 0 && good;
-    good = good && rename(temporary.data, path) == 0;
-    if (!good) {
-        err_set(e, "%s cannot be written: %s", path, strerror(errno));
-        unlink(temporary.data);
+        rc = cannot_write(path, e);
+    } else {
+        bool good = write_all(fd, bytes, len) == 0 && fchmod(fd, rights) == 0 && fsync(fd) == 0;
+        good = closed_well(fd, good) && rename(temporary.data, path) == 0;
+        if (!good) {
+            rc = cannot_write(path, e);
+            unlink(temporary.data);
+        }
     }
     buf_free(&temporary);
-    return good ? 0 : -1;
+    return rc;
+}
+
+int file_write(const char *path, const void *bytes, size_t len, struct err *e)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return replace(path, 0644, bytes, len, e); /* also says why, if there cannot be such a file */
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return write_through(path, bytes, len, e);
+    char *target = realpath(path, NULL); /* a link stays: what it names is replaced */
+    if (target == NULL)
+        return cannot_write(path, e);
+    int rc = replace(target, st.st_mode & 0777, bytes, len, e);
+    free(target); /* realpath's, not ours */
+    return rc;
 }

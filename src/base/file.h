@@ -1,5 +1,8 @@
 /* file.h: whole files in and out. Reading maps the file; writing goes to a temporary name in the same
- * folder, is synced and renamed, so that a reader never sees half a file and a crash loses nothing. */
+ * folder, is synced and renamed, so that a reader never sees half a file and a crash loses nothing.
+ *
+ * Only a regular file is replaced. What a symbolic link names is; the link stays. A device or a FIFO is
+ * written into. */
 #ifndef RADIXSCOPE_BASE_FILE_H
 #define RADIXSCOPE_BASE_FILE_H
 
