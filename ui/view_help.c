@@ -50,8 +50,11 @@ static void footer_keys(const struct picture *p, enum command out[6])
 static const char *brief_of(const struct picture *p, enum command c)
 {
     bool list = (p->v->show != SHOW_STEPPER && p->v->show != SHOW_INVARIANTS) || p->v->focus != FOCUS_NONE;
-    if (list && (c == CMD_NEXT_OP || c == CMD_PREV_OP))
-        return c == CMD_NEXT_OP ? "next line" : "line before";
+    bool slots = p->v->focus == FOCUS_SLOTS, stepper = p->v->show == SHOW_STEPPER;
+    if (list && c == CMD_NEXT_OP)
+        return !stepper ? "next line" : slots ? "next slot" : "next node";
+    if (list && c == CMD_PREV_OP)
+        return !stepper ? "line before" : slots ? "slot before" : "node before";
     if (p->v->playing && c == CMD_PLAY)
         return "stop";
     return command_info(c)->brief;

@@ -42,9 +42,118 @@ static void add_beginning(const struct picture *p, struct text *t)
                   "first step, Down for the next operation, or ? for all keys.");
 }
 
+/* ---- what is chosen -------------------------------------------------------------------------------- */
+
+/* "slots 1-29 45": runs of neighbours. */
+static void add_slot_runs(struct scene sc, uint32_t node, struct buf *b)
+{
+    const uint32_t *slot = node_slots(sc, node);
+    uint32_t n = sc.w->node[node].len, runs = 0;
+    for (uint32_t i = 0; i < n; runs++) {
+        uint32_t end = i + 1;
+        while (end < n && slot[end] == slot[end - 1] + 1)
+            end++;
+        if (runs < 6)
+            buf_printf(b, end - i > 1 ? " %u-%u" : " %u", slot[i], slot[end - 1]);
+        i = end;
+    }
+    buf_puts(b, runs > 6 ? " .." : "");
+}
+
+static void tell_node(const struct moment *m, uint32_t node, struct buf *b)
+{
+    const struct node *n = &m->sc.w->node[node];
+    uint32_t start = node_start(m->sc.w, node);
+    node_call(m->sc.w, node, b);
+    if (node == ROOT) {
+        buf_printf(b, " has %u child%s.", n->child_count, n->child_count == 1 ? "" : "ren");
+        return;
+    }
+    buf_printf(b, ": %u tokens, positions %u to %u, in slots", n->len, start, start + n->len - 1);
+    add_slot_runs(m->sc, node, b);
+    buf_printf(b, ". %s; last used at tick %u, %u hits, %u child%s. \"",
+               n->lock_ref > 0            ? "Held: it may not be evicted"
+               : node_evictable(m->sc.w, node) ? "Nobody holds it: it may be evicted"
+                                               : "Nobody holds it, but its children go first",
+               n->last_access, n->hit_count, n->child_count, n->child_count == 1 ? "" : "ren");
+    moment_tokens(m, node_tokens(m->sc, node), node_raw_len(m->sc.w, node), 400 + b->len, b);
+    buf_putc(b, '"');
+}
+
+static void add_token(const struct moment *m, uint32_t id, struct buf *b)
+{
+    if (m->words->said.token != NULL)
+        m->words->said.token(m->words->said.ctx, id, b);
+    else
+        buf_printf(b, "%u", id);
+}
+
+/* The token whose keys and values a slot of a node holds. */
+static void tell_slot_of_node(const struct moment *m, uint32_t node, uint32_t slot, struct buf *b)
+{
+    const uint32_t *slots = node_slots(m->sc, node);
+    uint32_t i = 0;
+    while (i < m->sc.w->node[node].len && slots[i] != slot)
+        i++;
+    buf_puts(b, " is part of ");
+    node_call(m->sc.w, node, b);
+    if (i == m->sc.w->node[node].len)
+        return;
+    buf_puts(b, ": it holds the keys and values of ");
+    add_token(m, node_tokens(m->sc, node)[i], b);
+    buf_printf(b, " at position %u. Every request that goes through this node reads it.", node_start(m->sc.w, node) + i);
+}
+
+static void tell_slot_of_request(const struct moment *m, uint32_t req, uint32_t slot, struct buf *b)
+{
+    const struct request *q = &m->sc.w->request[req];
+    uint32_t p = q->protected_len;
+    while (p < q->kv_len && m->sc.w->row_slot[q->row_off + p] != slot)
+        p++;
+    buf_printf(b, " is held by request %u alone", q->rid);
+    if (p == q->kv_len) {
+        buf_puts(b, ": the rest of its last page.");
+        return;
+    }
+    buf_puts(b, p < q->computed_len ? ": it holds the keys and values of " : ": it waits for those of ");
+    add_token(m, m->sc.w->row_token[q->row_off + p], b);
+    buf_printf(b, " at position %u.", p);
+}
+
+static void tell_slot(const struct moment *m, uint32_t slot, struct buf *b)
+{
+    uint32_t owner = m->owner[slot];
+    buf_printf(b, "Slot %u", slot);
+    if (owner == OWNER_FREE)
+        buf_puts(b, " is free.");
+    else if (owner == OWNER_TRANSIT)
+        buf_puts(b, " is on its way between two owners.");
+    else if (owner & OWNER_REQUEST)
+        tell_slot_of_request(m, owner & ~OWNER_REQUEST, slot, b);
+    else
+        tell_slot_of_node(m, owner, slot, b);
+}
+
+static void add_choice(const struct picture *p, struct text *t)
+{
+    struct buf b = {0};
+    if (p->v->focus == FOCUS_TREE && node_live(p->m->sc.w, p->v->node))
+        tell_node(p->m, p->v->node, &b);
+    else if (p->v->focus == FOCUS_SLOTS && p->m->owner != NULL && p->v->slot < p->m->slots)
+        tell_slot(p->m, p->v->slot, &b);
+    if (b.len > 0)
+        b.data[0] = (char)toupper((unsigned char)b.data[0]);
+    add_sentence(t, buf_text(&b));
+    buf_free(&b);
+}
+
 static void add_story(const struct picture *p, struct text *t)
 {
     const struct moment *m = p->m;
+    if (p->v->focus != FOCUS_NONE) {
+        add_choice(p, t);
+        return;
+    }
     if (m->at == 0) {
         add_beginning(p, t);
         return;
@@ -84,7 +193,10 @@ void view_story_draw(const struct picture *p, struct surface *s, struct rect r)
 void view_story_title(const struct picture *p, char *out, size_t n)
 {
     const struct moment *m = p->m;
-    if (m->at == 0)
+    if (p->v->focus != FOCUS_NONE)
+        snprintf(out, n, "the %s that is chosen (Esc: back to what happened)",
+                 p->v->focus == FOCUS_TREE ? "node" : "slot");
+    else if (m->at == 0)
         snprintf(out, n, "start");
     else if (m->op_at == 0 || m->op_at == m->at)
         snprintf(out, n, "%s", event_info(m->step.kind)->name);

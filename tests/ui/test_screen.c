@@ -79,6 +79,7 @@ static const struct shot SHOTS[] = {
     {"order-recent-80x24", scene_three, "answer", 3, 80, 24, false, "o"},
     {"order-hits-fan-80x24", scene_fan_60, "new_leaf", 100, 80, 24, false, "oo"},
     {"touch-80x24", scene_three, "split_node", 1, 80, 24, false, "<"},
+    {"slot-of-node-80x24", scene_three, "split_node", 1, 80, 24, false, "\t\t"},
     {"slots-60x16", scene_three, "split_node", 1, 60, 16, false, "\t\t"},
     {"choose-80x24", scene_three, "split_node", 1, 80, 24, false, "\t"},
 };
