@@ -35,7 +35,7 @@ enum role {
     ROLE_OWNER,     /* first of OWNER_COLOURS roles: nodes by id */
 };
 
-enum { OWNER_COLOURS = 6, ROLE_COUNT = ROLE_OWNER + OWNER_COLOURS };
+enum { OWNER_COLOURS = 5, ROLE_COUNT = ROLE_OWNER + OWNER_COLOURS };
 
 enum {
     STYLE_ROLE = 0x00ff,
