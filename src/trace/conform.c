@@ -675,7 +675,9 @@ static int open_config(struct replay *r, bool record)
         return bad_record(r, "impl", "\"radix\" or \"unified\", beside a policy");
     TRY(config_u32(r, "page_size", 1, &w.page_size));
     TRY(config_u32(r, "pool", 1, &w.pool));
-    TRY(policy_parse(policy, &w.policy, r->e));
+    struct err inner = {0};
+    if (policy_parse(policy, &w.policy, &inner) != 0 || world_config_check(&w, &inner) != 0)
+        return err_set(r->e, "%s:%lu: config: %s", r->path, r->line, inner.what);
     r->unified = strcmp(impl, "unified") == 0;
     r->events = get_bool(r, "events");
     w.rules = r->unified ? RULES_UNIFIED : RULES_CLASSIC;

@@ -59,6 +59,11 @@ struct naive {
     struct { uint32_t node, session; } tag[N_TAGS];
     uint32_t tags, closed[64], closed_n;
     struct n_log log;
+    /* Who wants to hear it all (tests/trace); NULL: nobody. */
+    void *ctx;
+    void (*freed)(void *ctx, const uint32_t *slots, uint32_t n);
+    void (*removed)(void *ctx, uint32_t id);
+    void (*stored)(void *ctx, uint32_t id);
     unsigned long splits, evictions, duplicates, refused, merges; /* what a run has met */
 };
 
@@ -216,6 +221,8 @@ static inline void n_give(struct naive *m, const uint32_t *slots, uint32_t n)
     uint32_t page[N_RAW], pages = 0, size = m->cfg.page_size;
     if (n == 0)
         return;
+    if (m->freed != NULL)
+        m->freed(m->ctx, slots, n);
     n_note(&m->log, N_FREED + n);
     for (uint32_t i = 0; i < n; i++) {
         n_note(&m->log, slots[i]);
@@ -362,6 +369,8 @@ static inline struct n_match n_insert(struct naive *m, uint32_t ns, const uint32
         last = n_node_new(m, priority);
         m->node[last].hits = !chunked;
         n_add(m, ns, tok, slots, matched, units, last);
+        if (m->stored != NULL)
+            m->stored(m->ctx, last);
     }
     return (struct n_match){last, matched};
 }
@@ -443,6 +452,8 @@ static inline void n_remove(struct naive *m, uint32_t id)
                 memcpy(slots + n, m->row[i].slot, size * 4);
                 n += size;
             }
+    if (m->removed != NULL)
+        m->removed(m->ctx, id);
     n_note(&m->log, N_EVICTED + id);
     n_give(m, slots, n);
     for (uint32_t i = 0; i < m->rows;)
