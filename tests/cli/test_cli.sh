@@ -188,13 +188,31 @@ sh -c "$RX play shared-system-prompt; echo \$? >'$tmp/rc'" 2>"$tmp/err" | head -
 if [ ! -s "$tmp/err" ] && [ "$(cat "$tmp/rc")" = 0 ]; then ok 'a reader that goes away'; else
     not_ok 'a reader that goes away' "$(cat "$tmp/rc" "$tmp/err")"
 fi
-if [ -w /dev/full ]; then
-    $RX play shared-system-prompt >/dev/full 2>"$tmp/err" </dev/null
+# a device of our own that is always full: root may make one, and not in every container
+if mknod "$tmp/full" c 1 7 2>/dev/null && [ -w "$tmp/full" ] && ( : >"$tmp/full" ) 2>/dev/null; then
+    $RX play shared-system-prompt >"$tmp/full" 2>"$tmp/err" </dev/null
     rc=$?
     if [ $rc = 1 ] && grep -q 'standard output cannot be written: No space left' "$tmp/err"; then ok 'a full disk'; else
         not_ok 'a full disk' "rc $rc: $(cat "$tmp/err")"
     fi
+    has 'a recording on a full disk' 1 "$tmp/full cannot be written: No space left" $RX record two-strings -o "$tmp/full"
+    [ -c "$tmp/full" ] && ok 'the device is still there' || not_ok 'the device is still there'
 fi
+mkfifo "$tmp/fifo"
+has 'replay of a FIFO' 1 "$tmp/fifo is not a regular file" timeout 10 $RX replay "$tmp/fifo"
+
+# what is closed must not become a pipe of ours: the output would arrive there as a signal
+timeout 20 $RX run hi <&- >"$tmp/out" 2>"$tmp/err"
+rc=$?
+if [ $rc = 0 ] && grep -q 'prompt tokens' "$tmp/out"; then ok 'standard input is closed'; else not_ok 'standard input is closed' "rc $rc"; fi
+timeout 20 $RX run hi <&- >&- 2>"$tmp/err"
+rc=$?
+if [ $rc = 1 ] && [ "$(cat "$tmp/err")" = 'radixscope: standard output cannot be written: Bad file descriptor' ]; then
+    ok 'standard output is closed'
+else not_ok 'standard output is closed' "rc $rc: $(cat "$tmp/err")"; fi
+timeout 20 $RX run hi <&- >&- 2>&-
+rc=$?
+[ $rc = 1 ] && ok 'everything is closed' || not_ok 'everything is closed' "rc $rc"
 awk 'BEGIN { print "pool 100000"; for (i = 0; i < 3000; i++) printf "request \"Tell me about %d\" max=900\n", i }' >"$tmp/long.rxs"
 # ^C itself is ignored by what a shell starts in the background; SIGTERM goes the same way
 $RX run "$tmp/long.rxs" >"$tmp/out" 2>"$tmp/err" </dev/null &
