@@ -36,7 +36,7 @@
     X(REQUESTS, 'r', 0, "r", "requests", "every request so far: what came from the cache, what was computed, why", "look") \
     X(FOCUS, K_TAB, 0, "Tab", "choose", "move the focus: tree, slots, none; Up and Down choose there", "look") \
     X(BIG, 'p', 0, "p", "projector", "for a projector: two panes and a large sentence; again: back", "look")  \
-    X(SAVE, 'x', 0, "x", "save screen", "write this screen to a file: .txt, .ansi (with colours) or .svg", "look") \
+    X(SAVE, 'x', 0, "x", "save screen", "write this screen to a file: .txt, .ansi, .svg; .cast: the run from here on", "look") \
     X(FOLD, 'f', 0, "f", "fold", "fold or unfold the node that is chosen (Tab) or that the step is about", "look") \
     X(ORDER, 'o', 0, "o", "order", "order of siblings: as inserted, latest, most hits, longest first", "look") \
     X(MOUSE, 'm', 0, "m", "mouse", "mouse on or off: click a node, a slot, the timeline; the wheel steps", "look") \

@@ -397,8 +397,8 @@ static void preferences(void **state)
 static void saving(void **state)
 {
     (void)state;
-    static const char *const ENDS[] = {"txt", "ansi", "svg"};
-    static const char *const HOLDS[] = {"Radix tree: ", "\033[0;1m", "<svg "};
+    static const char *const ENDS[] = {"txt", "ansi", "svg", "cast"};
+    static const char *const HOLDS[] = {"Radix tree: ", "\033[0;1m", "<svg ", "\"m\",\"53 split_node\"]"};
     struct stage g;
     struct app a;
     struct surface s;
@@ -409,7 +409,7 @@ static void saving(void **state)
     app_goto(&a, 53);
     assert_int_equal(surface_init(&s, 80, 24, false, NULL), 0);
     app_draw(&a, &s);
-    for (size_t i = 0; i < 3; i++, written++) {
+    for (size_t i = 0; i < 4; i++, written++) {
         snprintf(path, sizeof path, "/tmp/radixscope-test-%d.%s", (int)getpid(), ENDS[i]);
         PRESS(&a, 'x');
         for (int k = 0; k < 40; k++)
@@ -423,7 +423,8 @@ static void saving(void **state)
         xfree(bytes);
         remove(path);
     }
-    assert_int_equal(written, 3);
+    assert_int_equal(written, 4);
+    assert_int_equal(a.m.at, 53); /* writing a run moves nobody */
     PRESS(&a, 'x');
     for (int k = 0; k < 40; k++)
         PRESS(&a, K_BACKSPACE);
