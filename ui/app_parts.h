@@ -4,6 +4,7 @@
  *      app_time.c   moving in time, jumping, finding
  *      app_keys.c   what each key does
  *      app_type.c   the text field: find, commands
+ *      app_save.c   the screen and the run as files
  *      app_run.c    the loop with the terminal
  */
 #ifndef RADIXSCOPE_UI_APP_PARTS_H
@@ -32,6 +33,9 @@ void app_next_branch(struct app *a);
 
 void app_type(struct app *a, int key);                 /* a key while the text field is open */
 void app_type_begin(struct app *a, enum typing what);
+
+/* Write the screen (or, for .cast, the run from here on) in the form that the name's ending asks for. */
+int app_save(struct app *a, const char *path, struct err *e);
 
 const struct list *app_list(struct app *a);            /* of the open view, for this moment */
 
