@@ -52,7 +52,8 @@ int adapter_note_after(struct engine *en, const struct request_spec *spec, const
         snprintf(text, sizeof text, "Nothing was cached there: this time adapter %.60s read no other's rows.",
                  lora_name(spec->lora));
     else
-        snprintf(text, sizeof text, "%u tokens' keys and values were not adapter %.60s's: a logit is off by %.3g.",
+        snprintf(text, sizeof text,
+                 "%u tokens' keys and values were not adapter %.60s's: a logit is off by %.3g.",
                  done->cached_tokens, lora_name(spec->lora), done->logit_diff);
     return engine_note(en, text, e);
 }

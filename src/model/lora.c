@@ -9,7 +9,11 @@
 #include "model/json.h"
 #include "model/model_parts.h"
 
-enum { CONFIG_BYTES = 1 << 20, MOST_TARGETS = 4096, ROWS = 16 }; /* ROWS: how many rows of A x stand on the stack */
+enum {
+    CONFIG_BYTES = 1 << 20,
+    MOST_TARGETS = 4096,
+    ROWS = 16 /* of A x that stand on the stack at a time */
+};
 
 /* A stored matrix of a layer by its name in the checkpoint, and its place in ours. */
 struct slot {
@@ -19,12 +23,15 @@ struct slot {
 };
 
 static const struct slot LLAMA_SLOTS[] = {
-    {"self_attn.q_proj", MATRIX_QKV, 0}, {"self_attn.k_proj", MATRIX_QKV, 1}, {"self_attn.v_proj", MATRIX_QKV, 2},
-    {"self_attn.o_proj", MATRIX_O, 0},   {"mlp.gate_proj", MATRIX_UP, 0},     {"mlp.up_proj", MATRIX_UP, 1},
+    {"self_attn.q_proj", MATRIX_QKV, 0}, {"self_attn.k_proj", MATRIX_QKV, 1},
+    {"self_attn.v_proj", MATRIX_QKV, 2}, {"self_attn.o_proj", MATRIX_O, 0},
+    {"mlp.gate_proj", MATRIX_UP, 0},     {"mlp.up_proj", MATRIX_UP, 1},
     {"mlp.down_proj", MATRIX_DOWN, 0},
 };
 static const struct slot GPT2_SLOTS[] = {
-    {"attn.c_attn", MATRIX_QKV, 0}, {"attn.c_proj", MATRIX_O, 0}, {"mlp.c_fc", MATRIX_UP, 0},
+    {"attn.c_attn", MATRIX_QKV, 0},
+    {"attn.c_proj", MATRIX_O, 0},
+    {"mlp.c_fc", MATRIX_UP, 0},
     {"mlp.c_proj", MATRIX_DOWN, 0},
 };
 
@@ -39,8 +46,8 @@ struct lora {
     const struct slot *slot; /* (slots) */
     uint32_t slots, layers, rank;
     float scale;
-    struct module *module;   /* (layers, slots) */
-    float *memory;           /* all panels; taken with room to begin them at a 64-byte boundary */
+    struct module *module; /* (layers, slots) */
+    float *memory;         /* all panels; taken with room to begin them at a 64-byte boundary */
 };
 
 /* An adapter on its way in. */
@@ -50,12 +57,12 @@ struct reader {
     const json_t *targets; /* a list of names, or a pattern */
     bool everywhere;       /* every layer must have every target */
     struct safetensors *files;
-    const char *prefix;    /* of the tensors' names */
-    size_t floats, found;  /* panels' size; tensors of the file that have a place */
+    const char *prefix;   /* of the tensors' names */
+    size_t floats, found; /* panels' size; tensors of the file that have a place */
     struct err *e;
 };
 
-/* ---- adapter_config.json --------------------------------------------------------------------------------- */
+/* ---- adapter_config.json ----------------------------------------------------------------------------- */
 
 static int refuse(struct reader *r, const char *field, const json_t *value, const char *supported)
 {
@@ -66,16 +73,17 @@ static int refuse(struct reader *r, const char *field, const json_t *value, cons
 
 static bool says_nothing(const json_t *v)
 {
-    return v == NULL || json_is_null(v) || json_is_false(v) || (json_is_array(v) && json_array_size(v) == 0) ||
-           (json_is_object(v) && json_object_size(v) == 0);
+    return v == NULL || json_is_null(v) || json_is_false(v) ||
+           (json_is_array(v) && json_array_size(v) == 0) || (json_is_object(v) && json_object_size(v) == 0);
 }
 
 /* Kinds of LoRA that compute something else, or that change more than the layers' matrices. */
 static int check_absent(struct reader *r, const json_t *config)
 {
     static const char *const FIELDS[] = {
-        "modules_to_save", "use_dora", "rank_pattern", "alpha_pattern", "layer_replication", "lora_bias", "use_qalora",
-        "use_bdlora", "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "arrow_config",
+        "modules_to_save",         "use_dora",          "rank_pattern",            "alpha_pattern",
+        "layer_replication",       "lora_bias",         "use_qalora",              "use_bdlora",
+        "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "arrow_config",
     };
     for (size_t i = 0; i < ARRAY_LEN(FIELDS); i++)
         if (!says_nothing(json_object_get(config, FIELDS[i])))
@@ -175,11 +183,13 @@ static int unknown_target(struct reader *r, const json_t *target)
 static int read_targets(struct reader *r, const json_t *config)
 {
     r->targets = json_object_get(config, "target_modules");
-    r->everywhere = json_is_array(r->targets) && says_nothing(json_object_get(config, "layers_to_transform")) &&
+    r->everywhere = json_is_array(r->targets) &&
+                    says_nothing(json_object_get(config, "layers_to_transform")) &&
                     says_nothing(json_object_get(config, "exclude_modules"));
     if (json_is_string(r->targets))
         return 0;
-    if (!json_is_array(r->targets) || json_array_size(r->targets) == 0 || json_array_size(r->targets) > MOST_TARGETS)
+    if (!json_is_array(r->targets) || json_array_size(r->targets) == 0 ||
+        json_array_size(r->targets) > MOST_TARGETS)
         return refuse(r, "target_modules", r->targets, "a list of 1 to 4096 names, or a pattern");
     for (size_t i = 0; i < json_array_size(r->targets); i++) {
         const json_t *target = json_array_get(r->targets, i);
@@ -189,14 +199,15 @@ static int read_targets(struct reader *r, const json_t *config)
     return 0;
 }
 
-/* ---- adapter_model.safetensors --------------------------------------------------------------------------- */
+/* ---- adapter_model.safetensors ----------------------------------------------------------------------- */
 
 static const struct linear *slot_matrix(const struct lora *l, uint32_t layer, uint32_t slot)
 {
     return &l->model->weights.layer[layer].matrix[l->slot[slot].matrix];
 }
 
-static void tensor_name(const struct reader *r, uint32_t layer, uint32_t slot, char letter, char *out, size_t size)
+static void tensor_name(const struct reader *r, uint32_t layer, uint32_t slot, char letter, char *out,
+                        size_t size)
 {
     char module[80];
     module_name(r->l, layer, slot, module, sizeof module);
@@ -214,11 +225,12 @@ static int check_tensor(struct reader *r, const struct tensor *t, uint32_t rows,
 {
     char shape[128];
     if (t->dtype == DTYPE_OTHER)
-        return err_set(r->e, "%s: tensor %s is neither F32 nor F16 nor BF16, and only those are supported", t->file,
-                       t->name);
+        return err_set(r->e, "%s: tensor %s is neither F32 nor F16 nor BF16, and only those are supported",
+                       t->file, t->name);
     if (t->n_dims != 2 || t->shape[0] != rows || t->shape[1] != columns)
-        return err_set(r->e, "%s: tensor %s has shape %s, but rank %u and the model ask for [%u, %u]", t->file, t->name,
-                       tensor_shape_text(t, shape, sizeof shape), r->l->rank, rows, columns);
+        return err_set(r->e, "%s: tensor %s has shape %s, but rank %u and the model ask for [%u, %u]",
+                       t->file, t->name, tensor_shape_text(t, shape, sizeof shape), r->l->rank, rows,
+                       columns);
     return 0;
 }
 
@@ -242,7 +254,8 @@ static int plan_module(struct reader *r, uint32_t layer, uint32_t slot)
     if (a == NULL && b == NULL)
         return wanted && r->everywhere ? missing(r, layer, slot, 'A', "target_modules asks for it") : 0;
     if (!wanted)
-        return err_set(r->e, "%s holds tensors for %s, which target_modules does not name", r->tensor_file, name);
+        return err_set(r->e, "%s holds tensors for %s, which target_modules does not name", r->tensor_file,
+                       name);
     if (a == NULL || b == NULL)
         return missing(r, layer, slot, a == NULL ? 'A' : 'B', "A and B come in pairs");
     if (check_tensor(r, a, l->rank, w->in) != 0 || check_tensor(r, b, out, l->rank) != 0)
@@ -263,12 +276,13 @@ static int unknown_tensor(struct reader *r)
         const struct tensor *t = safetensors_at(r->files, i);
         bool known = false;
         for (uint32_t m = 0; m < r->l->layers * r->l->slots * 2 && !known; m++) {
-            tensor_name(r, m / 2 / r->l->slots, m / 2 % r->l->slots, m % 2 == 0 ? 'A' : 'B', name, sizeof name);
+            tensor_name(r, m / 2 / r->l->slots, m / 2 % r->l->slots, m % 2 == 0 ? 'A' : 'B', name,
+                        sizeof name);
             known = strcmp(name, t->name) == 0;
         }
         if (!known)
-            return err_set(r->e, "%s: tensor %.150s belongs to no matrix of the model's %u layers", t->file, t->name,
-                           r->l->layers);
+            return err_set(r->e, "%s: tensor %.150s belongs to no matrix of the model's %u layers", t->file,
+                           t->name, r->l->layers);
     }
     return 0;
 }
@@ -328,7 +342,8 @@ static int load_modules(struct reader *r)
 static const char *find_prefix(const struct safetensors *files)
 {
     static const char BARE[] = "base_model.model.layers.";
-    bool bare = safetensors_count(files) > 0 && strncmp(safetensors_at(files, 0)->name, BARE, strlen(BARE)) == 0;
+    bool bare =
+        safetensors_count(files) > 0 && strncmp(safetensors_at(files, 0)->name, BARE, strlen(BARE)) == 0;
     return bare ? "base_model." : "base_model.model.";
 }
 
@@ -346,7 +361,7 @@ static int read_tensors(struct reader *r)
     return load_modules(r);
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------- */
 
 static struct lora *lora_new(const char *name, const struct model *m, struct err *e)
 {
@@ -373,8 +388,10 @@ static int read_all(struct reader *r)
 {
     json_t *config = json_from_file(r->config_file, CONFIG_BYTES, r->e);
     int rc = config == NULL || check_kind(r, config) != 0 || read_scale(r, config) != 0 ||
-             read_targets(r, config) != 0 || safetensors_open_file(r->tensor_file, &r->files, r->e) != 0
-                 ? -1 : read_tensors(r);
+                     read_targets(r, config) != 0 ||
+                     safetensors_open_file(r->tensor_file, &r->files, r->e) != 0
+                 ? -1
+                 : read_tensors(r);
     safetensors_close(r->files);
     json_decref(config);
     return rc;
@@ -382,7 +399,8 @@ static int read_all(struct reader *r)
 
 int lora_open(const char *dir, const char *name, const struct model *m, struct lora **out, struct err *e)
 {
-    char *config = json_path(dir, "adapter_config.json", e), *tensors = json_path(dir, "adapter_model.safetensors", e);
+    char *config = json_path(dir, "adapter_config.json", e),
+         *tensors = json_path(dir, "adapter_model.safetensors", e);
     struct reader r = {.l = lora_new(name, m, e), .config_file = config, .tensor_file = tensors, .e = e};
     *out = NULL;
     if (config != NULL && tensors != NULL && r.l != NULL && read_all(&r) == 0) {
@@ -426,11 +444,11 @@ float lora_scale(const struct lora *l)
     return l->scale;
 }
 
-/* ---- computing ------------------------------------------------------------------------------------------- */
+/* ---- computing --------------------------------------------------------------------------------------- */
 
 /* At most ROWS rows through one module; y points at the module's first output, rows ldy apart. */
-static void add_rows(const struct lora *l, const struct kernels *k, const struct module *m, const float *x, uint32_t n,
-                     float *y, size_t ldy)
+static void add_rows(const struct lora *l, const struct kernels *k, const struct module *m, const float *x,
+                     uint32_t n, float *y, size_t ldy)
 {
     float thin[ROWS * LORA_MAX_RANK]; /* (n, rank) */
     k->matmul(&m->a, NULL, x, m->a.in, n, thin, l->rank, 0, panel_count(l->rank), false);
@@ -439,8 +457,8 @@ static void add_rows(const struct lora *l, const struct kernels *k, const struct
     k->matmul(&m->b, NULL, thin, l->rank, n, y, ldy, 0, panel_count(m->b.out), true);
 }
 
-void lora_add(const struct lora *l, const struct kernels *k, uint32_t layer, enum layer_matrix matrix, const float *x,
-              uint32_t n, float *y)
+void lora_add(const struct lora *l, const struct kernels *k, uint32_t layer, enum layer_matrix matrix,
+              const float *x, uint32_t n, float *y)
 {
     for (uint32_t s = 0; s < l->slots; s++) {
         const struct module *m = &l->module[layer * l->slots + s];

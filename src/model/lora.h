@@ -2,8 +2,8 @@
  *
  *      y = W x + s B (A x)          A (rank, in), B (out, rank), s = alpha / rank  or  alpha / sqrt(rank)
  *
- *      x ──┬──────── W ────────┬── + ── y        W stays as it is and serves every request; A and B are
- *          └── A ── s ── B ────┘                 small, so many adapters stand beside one model
+ *      x ──┬──────── W ──────── + ── y           W stays as it is and serves every request; A and B are
+ *          └── A ── s ── B ─────┘                small, so many adapters stand beside one model
  *
  * The sum is never merged into W: each sequence of a batch names its own adapter, or none. Rows of K and V
  * that were computed with an adapter are that adapter's alone; whoever shares them with the bare model or
@@ -42,8 +42,8 @@ uint32_t lora_rank(const struct lora *l);
 float lora_scale(const struct lora *l); /* s */
 
 /* y (n, out) += s B (A x) of one matrix, x (n, in); nothing if the adapter leaves that matrix alone. */
-void lora_add(const struct lora *l, const struct kernels *k, uint32_t layer, enum layer_matrix m, const float *x,
-              uint32_t n, float *y);
+void lora_add(const struct lora *l, const struct kernels *k, uint32_t layer, enum layer_matrix m,
+              const float *x, uint32_t n, float *y);
 
 /* Floating-point operations it adds for each token: the sum of 2 rank (in + out) over its matrices. */
 uint64_t lora_flops(const struct lora *l);

@@ -23,6 +23,10 @@ struct held {                      /* what `lock` holds under a name */
     uint32_t node;
 };
 
+struct loaded {                    /* by `adapter` */
+    struct lora *lora;             /* owned */
+};
+
 struct runner {
     struct runner_config cfg;
     struct script_settings settings;
@@ -37,7 +41,7 @@ struct runner {
     size_t system_len;
     struct held *held;             /* (helds) */
     size_t helds, helds_cap;
-    struct lora **adapter;         /* (adapters) owned */
+    struct loaded *adapter;        /* (adapters) */
     size_t adapters, adapters_cap;
     struct ids ids;                /* of the command at hand */
     struct buf answer;
@@ -110,7 +114,7 @@ void runner_free(struct runner *r)
     engine_free(r->engine);
     lexicon_free(r->words);
     for (size_t i = 0; i < r->adapters; i++)
-        lora_close(r->adapter[i]);
+        lora_close(r->adapter[i].lora);
     xfree(r->adapter);
     if (r->own_model)
         model_close(r->model);
@@ -267,8 +271,8 @@ static int make_prompt(struct runner *r, const struct script_command *c, struct 
 static struct lora *find_adapter(const struct runner *r, const char *name)
 {
     for (size_t i = 0; i < r->adapters; i++)
-        if (strcmp(lora_name(r->adapter[i]), name) == 0)
-            return r->adapter[i];
+        if (strcmp(lora_name(r->adapter[i].lora), name) == 0)
+            return r->adapter[i].lora;
     return NULL;
 }
 
@@ -294,7 +298,7 @@ static int do_adapter(struct runner *r, const struct script_command *c, struct e
     r->adapter = grown;
     adapter_place(r, script_text(c, "dir"), &dir);
     int rc = !room || dir.failed ? err_memory(e, 64, "an adapter")
-                                 : lora_open(buf_text(&dir), name, r->model, &r->adapter[r->adapters], e);
+                                 : lora_open(buf_text(&dir), name, r->model, &r->adapter[r->adapters].lora, e);
     r->adapters += rc == 0;
     buf_free(&dir);
     return rc;
@@ -304,7 +308,7 @@ static int unknown_adapter(const struct runner *r, const char *name, struct err 
 {
     struct nearest near = {0};
     for (size_t i = 0; i < r->adapters; i++)
-        nearest_try(&near, name, lora_name(r->adapter[i]));
+        nearest_try(&near, name, lora_name(r->adapter[i].lora));
     err_set(e, "no adapter called %.60s is loaded", name);
     return near.name != NULL ? err_hint(e, "did you mean %s?", near.name)
                              : err_hint(e, "load it with: adapter NAME \"folder\"");
