@@ -42,13 +42,13 @@ static bool store_room(const struct cache *c, uint32_t units)
 }
 
 /* Nothing records and nothing has to grow: the usual case when speed counts. */
-static bool roomy(const struct cache *c, uint32_t units)
+static bool roomy(const struct cache *c, uint32_t units, uint32_t more)
 {
     const struct head *h = &c->w->head;
-    uint32_t top = h->node_top + 4;
+    uint32_t top = h->node_top + more;
     return !tape_recording(c->t) && (size_t)units + h->page_size + 8 <= c->scratch_cap && top < WORLD_NODES &&
            top <= c->index.hash_cap && top <= c->leaves.heap_cap && top <= c->leaves.where_cap &&
-           (h->node_count + 4) * 5ull <= (c->index.mask + 1ull) * 3 && h->clock < UINT32_MAX / 2 &&
+           (h->node_count + more) * 5ull <= (c->index.mask + 1ull) * 3 && h->clock < UINT32_MAX / 2 &&
            store_room(c, units);
 }
 
@@ -60,15 +60,17 @@ bool cache_more(struct cache *c, uint32_t units)
     uint32_t depth = units / h->page_size + 1;
     if (depth > h->node_count + 2)
         depth = h->node_count + 2;
+    /* at its beginning an operation takes more than it can use, so that asking again finds it there */
+    uint32_t more = tape_in_operation(c->t) ? 4 : 16;
     c->asked = units;
-    if (roomy(c, units))
+    if (roomy(c, units, more))
         return true;
     void *scratch = c->scratch;
     bool ok = xgrow(&scratch, &c->scratch_cap, (size_t)units + h->page_size + 8, sizeof *c->scratch);
     c->scratch = scratch;
     return ok && tape_room(c->t, 24 * depth + 4 * units + 4 * h->page_size + 256, 4 * depth + 32) &&
-           index_reserve(&c->index, h->node_count + 4, h->node_top + 4) &&
-           leaves_reserve(&c->leaves, h->node_top + 4) && h->node_top + 4 < WORLD_NODES &&
+           index_reserve(&c->index, h->node_count + more, h->node_top + more) &&
+           leaves_reserve(&c->leaves, h->node_top + more) && h->node_top + more < WORLD_NODES &&
            h->clock < UINT32_MAX - 2 * depth - 64 && store_room(c, units);
 }
 
@@ -82,7 +84,7 @@ static int no_room(const struct cache *c, struct err *e)
         err_set(e, "history is full: the edges of all its trees fill the store of %d tokens", STORE_UNITS);
         return err_hint(e, "save it and begin a new one");
     }
-    if (!store_room(c, c->asked) || h->node_top + 4 >= WORLD_NODES)
+    if (!store_room(c, c->asked) || h->node_top + 16 >= WORLD_NODES)
         return err_set(e, "the tree is full: it can hold %d nodes and %d tokens", WORLD_NODES, STORE_UNITS);
     if (h->clock >= UINT32_MAX - 2 * c->asked - 64)
         return err_set(e, "the logical clock has run out after %u ticks", h->clock);
