@@ -160,7 +160,7 @@ static int read_damage(const struct cli *c, enum compare_damage *out, struct err
 
 static void cancel(void *ctx)
 {
-    atomic_store(&((struct compare *)ctx)->cancel, true);
+    compare_cancel(ctx);
 }
 
 static enum run_result run_cancellable(struct compare *c, const struct source *s, enum compare_damage damage,

@@ -108,6 +108,49 @@ static void do_damage(struct pass *p)
     p->damage = DAMAGE_NONE;
 }
 
+/* ---- cancelling ------------------------------------------------------------------------------------------ */
+
+/* The engines of a comparison come and go while another thread may want to stop one. They are looked at for a
+ * few instructions, so that spinning will do. */
+static void lock(struct compare *c)
+{
+    while (atomic_exchange(&c->locked, true))
+        continue;
+}
+
+static void unlock(struct compare *c)
+{
+    atomic_store(&c->locked, false);
+}
+
+/* Under the lock. */
+static void stop_all(struct compare *c)
+{
+    if (c->runner != NULL)
+        runner_cancel(c->runner);
+    if (c->cold != NULL)
+        engine_cancel(c->cold);
+}
+
+/* From here on these two are what runs; NULL: nothing. */
+static void now_runs(struct compare *c, struct runner *runner, struct engine *cold)
+{
+    lock(c);
+    c->runner = runner;
+    c->cold = cold;
+    if (atomic_load(&c->cancelled))
+        stop_all(c);
+    unlock(c);
+}
+
+void compare_cancel(struct compare *c)
+{
+    lock(c);
+    atomic_store(&c->cancelled, true);
+    stop_all(c);
+    unlock(c);
+}
+
 /* ---- one request ------------------------------------------------------------------------------------------ */
 
 static int pass_failed(struct pass *p)
@@ -163,9 +206,11 @@ static int run_cold(struct pass *p, struct compare_side *side)
     tape_record(engine_tape(en), false);
     spec.logits = p->timed < 0 ? compare_logits : NULL;
     spec.logits_ctx = p;
+    now_runs(p->c, p->runner, en);
     int rc = engine_request(en, &spec, &rep, p->e);
     if (rc == 0)
         rc = fill_side(side, en, &rep, p->e);
+    now_runs(p->c, p->runner, NULL);
     engine_free(en);
     return rc;
 }
@@ -226,8 +271,6 @@ static void on_prepare(void *ctx, struct request_spec *spec)
 static void on_report(void *ctx, const struct runner_report *rep)
 {
     struct pass *p = ctx;
-    if (atomic_load(&p->c->cancel))
-        runner_cancel(p->runner);
     if (rep->request == NULL || p->failed || rep->request->outcome == OUTCOME_CANCELLED)
         return;
     if ((p->timed < 0 ? prove(p, rep) : measure(p, rep)) != 0)
@@ -250,10 +293,14 @@ static enum run_result run_pass(struct pass *p, const struct script *s)
     p->runner = runner_new(s, &cfg, p->e);
     if (p->runner == NULL)
         return RUN_FAILED;
+    now_runs(p->c, p->runner, NULL);
     enum run_result rc = runner_script(p->runner, s, &inner);
+    now_runs(p->c, NULL, NULL);
     runner_free(p->runner);
     if (p->failed)
         return RUN_FAILED;
+    if (rc == RUN_DONE && atomic_load(&p->c->cancelled))
+        return RUN_CANCELLED; /* the cold run of the last request was */
     if (rc == RUN_FAILED) {
         err_set(p->e, "%s", inner.what);
         err_hint(p->e, "%s", inner.hint);

@@ -35,7 +35,9 @@ struct compare_request {
 };
 
 struct compare {
-    atomic_bool cancel;              /* set it from any thread: compare_run ends early */
+    atomic_bool cancelled, locked;   /* compare_cancel's; `locked` guards what runs now: */
+    struct runner *runner;
+    struct engine *cold;
     struct compare_request *request; /* (count) owned */
     uint32_t count, passes;          /* passes that were timed */
     size_t capacity;
@@ -46,6 +48,9 @@ struct compare {
 enum run_result compare_run(struct compare *c, const struct script *s, const struct runner_config *cfg,
                             enum compare_damage damage, struct err *e);
 void compare_done(struct compare *c);
+
+/* From any thread, also before compare_run begins: it ends within a layer, with RUN_CANCELLED. */
+void compare_cancel(struct compare *c);
 
 /* Is everything equal? `tolerance` for the logits: 0 in exact mode. */
 bool compare_equal(const struct compare_request *r, double tolerance);

@@ -224,5 +224,18 @@ rc=$?
 if [ $rc = 143 ] && grep -q 'interrupted: the request that ran was given up' "$tmp/err"; then ok 'a run that is told to end'; else
     not_ok 'a run that is told to end' "rc $rc: $(cat "$tmp/err")"
 fi
+# compare, too, while it computes one long prompt: the cold run and the timed passes are the longest part
+awk 'BEGIN { printf "pool 2000\nrequest \""; for (i = 0; i < 500; i++) printf "cat "; print "\" max=500" }' >"$tmp/one.rxs"
+for delay in 0.1 0.3 0.5; do
+    $RX compare "$tmp/one.rxs" >"$tmp/out" 2>"$tmp/err" </dev/null &
+    pid=$!
+    sleep $delay
+    kill -TERM $pid
+    wait $pid
+    rc=$?
+    if [ $rc = 143 ] && grep -q 'interrupted; nothing was compared' "$tmp/err" && [ ! -s "$tmp/out" ]; then
+        ok "compare told to end after $delay s"
+    else not_ok "compare told to end after $delay s" "rc $rc: $(cat "$tmp/err")"; fi
+done
 
 exit $failed
