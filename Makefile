@@ -42,7 +42,7 @@ HELP_SRC = $(wildcard tests/support/*.c)
 HELP_OBJ = $(HELP_SRC:%.c=$(BUILD)/%.o)
 BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 
-.PHONY: all run test setup build tests-build asan tsan bench depcheck lint format clean help
+.PHONY: all run test setup build tests-build asan tsan bench docs depcheck lint format clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -95,6 +95,9 @@ tsan: setup ## every test under ThreadSanitizer
 bench: setup ## measurements, as ratios within one run
 	@$(SUBMAKE) build $(BENCH_BIN)
 	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+
+docs: build ## write the generated manual page anew
+	@$(BUILD)/radixscope help man > docs/radixscope.1
 
 depcheck: ## dependencies point one way (docs/architecture.md)
 	@sh tests/depcheck.sh

@@ -10,17 +10,13 @@
 #include "base/xalloc.h"
 #include "cli/cmd_check_model.h"
 #include "cli/cmd_conform.h"
+#include "cli/manual.h"
 #include "cli/version.h"
 #include "script/nearest.h"
 #include "script/script.h"
 #include "tape/event.h"
 
-struct option_info {
-    const char *name, *value, *help;
-    char letter;
-};
-
-static const struct option_info OPTIONS[OPT_COUNT] = {
+static const struct cli_option_info OPTIONS[OPT_COUNT] = {
 #define X(id, name, letter, value, help) [OPT_##id] = {name, value, help, letter},
     CLI_OPTIONS(X)
 #undef X
@@ -52,6 +48,23 @@ static const struct cli_command *find_command(const char *name)
     return NULL;
 }
 
+const struct cli_option_info *cli_option_info(enum cli_option which)
+{
+    return &OPTIONS[which];
+}
+
+struct cli_command_info cli_command_at(unsigned i)
+{
+    if (i < ARRAY_LEN(COMMANDS)) {
+        const struct cli_command *c = &COMMANDS[i];
+        return (struct cli_command_info){c->name, c->operands, c->options, c->brief, c->more};
+    }
+    i -= ARRAY_LEN(COMMANDS);
+    if (i < ARRAY_LEN(TOOLS))
+        return (struct cli_command_info){TOOLS[i].name, "PATH…", "", TOOLS[i].brief, ""};
+    return (struct cli_command_info){0};
+}
+
 static int unknown_command(const char *name, struct err *e)
 {
     struct nearest near = {0};
@@ -70,7 +83,7 @@ static int unknown_command(const char *name, struct err *e)
 
 /* ---- help ------------------------------------------------------------------------------------------- */
 
-static void help_option(const struct option_info *o, struct buf *out)
+static void help_option(const struct cli_option_info *o, struct buf *out)
 {
     size_t start = out->len;
     if (o->letter != 0)
@@ -92,6 +105,11 @@ static bool listed(const char *list, const char *name)
         if ((at == list || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' '))
             return true;
     return false;
+}
+
+bool cli_takes(const struct cli_command_info *command, enum cli_option which)
+{
+    return which <= OPT_VERSION || listed(command->options, OPTIONS[which].name);
 }
 
 void cli_help(struct buf *out)
@@ -130,11 +148,13 @@ static void help_events(struct buf *out)
 
 int cli_help_command(const char *name, struct buf *out, struct err *e)
 {
-    if (strcmp(name, "script") == 0 || strcmp(name, "events") == 0) {
+    if (strcmp(name, "script") == 0 || strcmp(name, "events") == 0 || strcmp(name, "man") == 0) {
         if (*name == 's')
             help_script(out);
-        else
+        else if (*name == 'e')
             help_events(out);
+        else
+            manual_print(out);
         return 0;
     }
     const struct cli_command *command = find_command(name);
@@ -201,7 +221,7 @@ static int read_option(struct cli *c, int argc, char **argv, int *at, struct err
     }
     if (which == OPT_COUNT)
         return unknown_option(name, c->name != NULL ? find_command(c->name) : NULL, e);
-    const struct option_info *o = &OPTIONS[which];
+    const struct cli_option_info *o = &OPTIONS[which];
     if (name[len] != '\0')
         value = name + len + (is_letter && name[len] != '=' ? 0 : 1);
     if (o->value == NULL && value != NULL)

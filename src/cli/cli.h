@@ -31,7 +31,7 @@
     X(POOL, "pool", 0, "SLOTS", "KV slots in the pool")                                                      \
     X(PAGE, "page", 0, "TOKENS", "tokens of a page")                                                         \
     X(POLICY, "policy", 0, "NAME", "eviction: lru, lfu, fifo, mru, filo, priority or slru")                  \
-    X(RULES, "rules", 0, "NAME", "classic or unified: which of SGLang's caches")                             \
+    X(RULES, "rules", 0, "classic|unified", "which of SGLang's caches")                                      \
     X(FAST, "fast", 0, NULL, "plain matrix products instead of exact mode")                                  \
     X(OUTPUT, "output", 'o', "FILE", "the file to write")                                                    \
     X(BREAK, "break", 0, "row|slot", "for tests: damage the cache once; compare must notice")                \
@@ -67,7 +67,12 @@
     X(doctor, "doctor", "", "model json",                                                                    \
       "check this machine: libraries, model, data, terminal",                                                \
       "Exit code 1 if something that radixscope needs is missing.")                                          \
-    X(help, "help", "[COMMAND | script | events]", "", "this list, or what one command does", "")
+    X(completion, "completion", "(bash | zsh | fish | scenarios)", "",                                       \
+      "print what a shell needs to complete command lines",                                                  \
+      "`make install` puts them where the shells look. By hand: eval \"$(radixscope completion bash)\".\n"    \
+      "scenarios prints the names that `play` takes, which the shells ask for.")                             \
+    X(help, "help", "[COMMAND | script | events | man]", "", "this list, or what one command does",          \
+      "script: the language of .rxs files. events: the kinds of steps. man: the manual page, for man(1).")
 
 /* Commands that read their own words: int run(int argc, char **argv).
  *
@@ -81,6 +86,16 @@ enum cli_option {
     CLI_OPTIONS(X)
 #undef X
     OPT_COUNT
+};
+
+/* A row of the tables above, for whoever prints them: help, the manual, the completions. */
+struct cli_option_info {
+    const char *name, *value, *help;
+    char letter;
+};
+
+struct cli_command_info {
+    const char *name, *operands, *options, *brief, *more;
 };
 
 struct cli {
@@ -104,6 +119,10 @@ int cli_main(int argc, char **argv);
 /* Append the list of commands, or the help of one (NULL: *e names the nearest). */
 void cli_help(struct buf *out);
 int cli_help_command(const char *name, struct buf *out, struct err *e);
+
+const struct cli_option_info *cli_option_info(enum cli_option which);
+struct cli_command_info cli_command_at(unsigned i); /* the tools come last; name NULL: past the end */
+bool cli_takes(const struct cli_command_info *command, enum cli_option which);
 
 /* The value of an option that is a count; `otherwise` when it is not given. */
 int cli_count(const struct cli *c, enum cli_option which, uint32_t otherwise, uint32_t *out, struct err *e);
