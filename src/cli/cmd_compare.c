@@ -34,6 +34,11 @@ static void json_side(const char *name, const struct compare_side *s, struct buf
     buf_puts(b, "]}");
 }
 
+static const char *outcome_word(const struct compare_side *s)
+{
+    return s->outcome != OUTCOME_DONE ? "refused" : compare_answered(s) ? "answered" : "cut off";
+}
+
 static void json_request(const struct compare_request *q, bool first, struct buf *b)
 {
     buf_printf(b, "%s{\"prompt_tokens\":%u,\"cached_tokens\":%u,\"generated_tokens\":%u,\"tokens_equal\":%s,"
@@ -42,8 +47,8 @@ static void json_request(const struct compare_request *q, bool first, struct buf
     json_number(q->max_diff, b);
     buf_puts(b, ",\"text\":");
     buf_json(b, q->answer, q->answer_len);
-    buf_printf(b, ",\"outcome\":\"%s\",\"compared_positions\":%u",
-               q->cached.outcome == OUTCOME_DONE ? "answered" : "refused", q->positions);
+    buf_printf(b, ",\"outcome\":\"%s\",\"compared_positions\":%u,\"why\":", outcome_word(&q->cached), q->positions);
+    buf_json(b, q->cached.why, strlen(q->cached.why));
     json_side("cached", &q->cached, b);
     json_side("cold", &q->cold, b);
     buf_puts(b, "}");
@@ -91,12 +96,20 @@ static void put_quoted(const char *text, size_t n, size_t most, struct buf *b)
         buf_puts(b, "...");
 }
 
+static uint32_t count_answered(const struct compare *c)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->count; i++)
+        n += compare_answered(&c->request[i].cached);
+    return n;
+}
+
 static void text_request(const struct compare_request *q, uint32_t number, struct buf *b)
 {
     buf_printf(b, "request %u  ", number);
     put_quoted(q->prompt, q->prompt_len, 56, b);
     if (q->cached.outcome != OUTCOME_DONE) {
-        buf_printf(b, "\n   refused: %s\n", finish_reason_text(q->cached.reason));
+        buf_printf(b, "\n   refused: %s\n", q->cached.why);
         return;
     }
     buf_puts(b, "\n           ");
@@ -109,28 +122,53 @@ static void text_request(const struct compare_request *q, uint32_t number, struc
     put_flops(q->cold.flops, b);
     put_flops(q->cached.flops, b);
     buf_printf(b, "  %-6s  %.3g\n", q->tokens_equal ? "equal" : "DIFFER", q->max_diff);
+    if (!compare_answered(&q->cached))
+        buf_printf(b, "   cut off: %s\n", q->cached.why);
+}
+
+/* What the comparison found. A request that was not answered is no proof of anything. */
+static void text_verdict(const struct compare *c, double tolerance, bool equal, struct buf *b)
+{
+    uint32_t answered = count_answered(c), positions = 0;
+    double max = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct compare_request *q = &c->request[i];
+        positions += q->positions;
+        max = isnan(q->max_diff) || q->max_diff > max ? q->max_diff : max;
+    }
+    if (!equal)
+        buf_puts(b, "NOT EQUAL");
+    else if (answered == 0)
+        buf_puts(b, "Nothing is proved: no request was answered.\n");
+    else if (answered < c->count)
+        buf_printf(b, "Only %u of %u requests answered; in these all is equal", answered, c->count);
+    else
+        buf_puts(b, "Equal");
+    if (equal && answered == 0)
+        return;
+    buf_printf(b, ": largest difference of a logit %.3g over %u positions", max, positions);
+    buf_printf(b, tolerance > 0 ? " (fast mode allows %g).\n" : " (exact mode allows none).\n", tolerance);
 }
 
 static void text_sums(const struct compare *c, double tolerance, bool equal, struct buf *b)
 {
-    uint32_t cold = 0, cached = 0, positions = 0;
-    double flops = 0, saved = 0, max = 0;
+    uint32_t cold = 0, cached = 0;
+    double flops = 0, saved = 0;
     for (uint32_t i = 0; i < c->count; i++) {
         const struct compare_request *q = &c->request[i];
+        if (q->cached.outcome != OUTCOME_DONE)
+            continue;
         cold += q->cold.computed;
         cached += q->cached.computed;
-        positions += q->positions;
         flops += q->cold.flops;
         saved += q->cold.flops - q->cached.flops;
-        max = isnan(q->max_diff) || q->max_diff > max ? q->max_diff : max;
     }
-    buf_printf(b, "\n%u of %u prompt tokens were not computed again", cold - cached, cold);
-    if (c->passes > 0 && flops > 0)
-        buf_printf(b, ": %.0f %% of the floating point operations saved", 100 * saved / flops);
-    buf_printf(b, ".\n%s: largest difference of a logit %.3g over %u positions", equal ? "Equal" : "NOT EQUAL", max,
-               positions);
-    buf_printf(b, tolerance > 0 ? " (fast mode allows %g).\n" : " (exact mode allows none).\n", tolerance);
-    if (c->passes > 0)
+    buf_putc(b, '\n');
+    if (cold > 0)
+        buf_printf(b, "%u of %u prompt tokens were not computed again: %.0f %% of the floating point operations saved.\n",
+                   cold - cached, cold, flops > 0 ? 100 * saved / flops : 0.0);
+    text_verdict(c, tolerance, equal, b);
+    if (c->passes > 0 && cold > 0)
         buf_printf(b, "Times: forward passes by the wall clock, %s of %u after an untimed one.\n",
                    c->passes > 1 ? "median" : "one run", c->passes);
 }
@@ -190,16 +228,14 @@ static int compare_source(struct cli *cli, const struct source *s, enum compare_
     if (rc == RUN_DONE && c.count == 0)
         rc = (enum run_result)err_set(e, "%s holds no request: there is nothing to compare", s->settings.title);
     if (rc == RUN_DONE && cli_has(cli, OPT_JSON))
-        json_all(&c, s->settings.fast ? "fast" : "exact", equal, &b);
+        json_all(&c, s->settings.fast ? "fast" : "exact", equal && count_answered(&c) == c.count, &b);
     else if (rc == RUN_DONE)
         text_all(&c, s, tolerance, equal, &b);
-    bool refused = false;
-    for (uint32_t i = 0; i < c.count; i++)
-        refused = refused || c.request[i].cached.outcome != OUTCOME_DONE;
+    bool all = count_answered(&c) == c.count;
     compare_done(&c);
     if (cli_print(&b, e) != 0 || rc == RUN_FAILED)
         return -1;
-    return rc == RUN_CANCELLED ? code : equal && !refused ? 0 : 1;
+    return rc == RUN_CANCELLED ? code : equal && all ? 0 : 1;
 }
 
 int cmd_compare(struct cli *c, struct err *e)

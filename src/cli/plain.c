@@ -123,13 +123,13 @@ static void scene_slots(struct scene sc, struct buf *out)
     }
 }
 
-static const char *state_text(uint32_t state)
+static const char *state_text(const struct request *q)
 {
-    switch (state) {
+    switch (q->state) {
     case REQ_WAITING: return "waiting";
     case REQ_PREFILL: return "prefill";
     case REQ_DECODE: return "generating";
-    case REQ_FINISHED: return "answered";
+    case REQ_FINISHED: return q->finish_reason == FINISH_NO_SLOTS ? "cut off" : "answered";
     case REQ_REFUSED: return "refused";
     case REQ_ABORTED: return "aborted";
     default: return "unused";
@@ -143,7 +143,7 @@ static void scene_request(struct scene sc, const struct ui_words *words, uint32_
     buf_printf(out, "request %u", q->rid);
     if (q->label != 0)
         buf_printf(out, " (%s)", store_name(sc.s, q->label));
-    buf_printf(out, ": %s, ", state_text(q->state));
+    buf_printf(out, ": %s, ", state_text(q));
     add_counted(out, q->prompt_len, "prompt token");
     buf_printf(out, ", %u cached, %u generated\n  prompt ", q->cached_len, q->total_len - q->prompt_len);
     plain_tokens(words, tokens, q->prompt_len, 2 * EDGE_CELLS, out);

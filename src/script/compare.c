@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "model/forward.h"
 #include "model/kvrows.h"
+#include "model/model.h"
 
 enum { TIMED_PASSES = 5 };
 #define PATIENCE 2.0 /* seconds of forward passes after which one timed pass must do */
@@ -175,7 +177,9 @@ static int fill_side(struct compare_side *side, struct engine *en, const struct 
 {
     uint32_t n;
     const uint32_t *ids = engine_generated(en, rep->request, &n);
-    *side = (struct compare_side){rep->outcome, rep->reason, rep->computed_tokens, n, NULL, rep->seconds, rep->flops};
+    *side = (struct compare_side){.outcome = rep->outcome, .reason = rep->reason, .computed = rep->computed_tokens,
+                                  .generated = n, .seconds = rep->seconds, .flops = rep->flops};
+    memcpy(side->why, rep->why, sizeof side->why);
     side->ids = xmemdup(ids, n * sizeof *ids);
     return side->ids != NULL ? 0 : err_memory(e, n * sizeof *ids, "the tokens of an answer");
 }
@@ -215,6 +219,17 @@ static int run_cold(struct pass *p, struct compare_side *side)
     return rc;
 }
 
+/* The proof computes the logits of every position of the prompt; without it a pass needs its last one's only. */
+static void leave_out_proof(const struct pass *p, struct compare_side *side)
+{
+    if (side->outcome != OUTCOME_DONE)
+        return;
+    const struct model_config *m = model_get_config(runner_model(p->runner));
+    uint32_t chunk = runner_settings(p->runner)->chunk, n = side->computed;
+    uint32_t passes = chunk > 0 ? (n + chunk - 1) / chunk : n > 0;
+    side->flops -= (double)(n - passes) * (double)(forward_flops(m, 1, 0, 1) - forward_flops(m, 1, 0, 0));
+}
+
 static bool same_tokens(const struct compare_side *a, const struct compare_side *b)
 {
     return a->outcome == b->outcome && a->reason == b->reason && a->generated == b->generated &&
@@ -230,11 +245,13 @@ static int prove(struct pass *p, const struct runner_report *rep)
         return -1;
     if (p->kept.failed)
         return err_memory(p->e, p->kept.cap * sizeof(float), "the logits of a request");
+    leave_out_proof(p, &p->request->cached);
+    leave_out_proof(p, &p->request->cold);
     p->request->tokens_equal = same_tokens(&p->request->cached, &p->request->cold);
     return 0;
 }
 
-/* A timed pass: times and FLOPs (without the logits that nobody asked for); the answers must be the same again. */
+/* A timed pass: times; answers and FLOPs (those of the proof's logits are not in them) must be the same again. */
 static int measure(struct pass *p, const struct runner_report *rep)
 {
     if (p->index >= p->c->count)
@@ -246,8 +263,6 @@ static int measure(struct pass *p, const struct runner_report *rep)
         rc = run_cold(p, &cold);
     if (rc == 0) {
         q->tokens_equal = q->tokens_equal && same_tokens(&cached, &q->cached) && same_tokens(&cold, &q->cold);
-        q->cached.flops = cached.flops;
-        q->cold.flops = cold.flops;
         p->seconds[p->index][0][p->timed] = cached.seconds;
         p->seconds[p->index][1][p->timed] = cold.seconds;
     }
@@ -365,6 +380,11 @@ void compare_done(struct compare *c)
     xfree(c->request);
     c->request = NULL;
     c->count = 0;
+}
+
+bool compare_answered(const struct compare_side *s)
+{
+    return s->outcome == OUTCOME_DONE && s->reason != FINISH_NO_SLOTS;
 }
 
 bool compare_equal(const struct compare_request *r, double tolerance)

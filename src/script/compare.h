@@ -19,6 +19,7 @@ enum compare_damage { DAMAGE_NONE, DAMAGE_ROW, DAMAGE_SLOT };
 struct compare_side {
     enum outcome outcome;
     uint32_t reason;              /* enum finish_reason */
+    char why[256];                /* one sentence when it was refused or cut off */
     uint32_t computed, generated; /* prompt tokens computed; tokens generated, the end token included */
     uint32_t *ids;                /* (generated) owned */
     double seconds, flops;        /* of the forward passes: median of the timed passes */
@@ -51,6 +52,9 @@ void compare_done(struct compare *c);
 
 /* From any thread, also before compare_run begins: it ends within a layer, with RUN_CANCELLED. */
 void compare_cancel(struct compare *c);
+
+/* Did it end by itself? Not when it was refused or cut off: then there is nothing, or too little, to compare. */
+bool compare_answered(const struct compare_side *s);
 
 /* Is everything equal? `tolerance` for the logits: 0 in exact mode. */
 bool compare_equal(const struct compare_request *r, double tolerance);

@@ -183,6 +183,28 @@ has 'compare of prompts' 0 'Equal: largest difference of a logit 0 over' $RX com
 has 'compare in fast mode' 0 'fast mode allows' $RX compare --fast
 has 'compare without a model' 1 'there is nothing to compare' $RX compare data/scenarios/two-strings.rxs
 
+run $RX compare --json
+cost=$(printf '%s' "$out" | grep -oE '"flops":[0-9]+' | tr '\n' ' ')
+run $RX compare --json --break row
+[ "$(printf '%s' "$out" | grep -oE '"flops":[0-9]+' | tr '\n' ' ')" = "$cost" ] && [ -n "$cost" ] &&
+    ok 'a damaged comparison counts the same operations' || not_ok 'a damaged comparison counts the same operations' "$out"
+run $RX compare hi --pool 4
+case $rc$out in
+*qual:*) not_ok 'nothing is equal when nothing was answered' "$out" ;;
+1*'refused: request 1 cannot run'*'no request was answered'*) ok 'nothing is equal when nothing was answered' ;;
+*) not_ok 'nothing is equal when nothing was answered' "rc $rc: $out" ;;
+esac
+printf 'pool 12\nrequest "What color is grass?" raw max=2\nrequest "Once there was a fox." raw max=60\n' >"$tmp/cut.rxs"
+for how in run compare; do
+    run $RX $how "$tmp/cut.rxs" --json
+    case $out in
+    *'"outcome":"answered"'*'"outcome":"cut off"'*) ok "$how: a request that was cut off was not answered" ;;
+    *) not_ok "$how: a request that was cut off was not answered" "$out" ;;
+    esac
+done
+has 'compare says what was cut off' 1 'cut off: request 2 was cut off' $RX compare "$tmp/cut.rxs"
+has 'and how many are left' 1 'Only 1 of 2 requests answered' $RX compare "$tmp/cut.rxs"
+
 # ---- pipes, full disks, ^C
 sh -c "$RX play shared-system-prompt; echo \$? >'$tmp/rc'" 2>"$tmp/err" | head -n 1 >/dev/null
 if [ ! -s "$tmp/err" ] && [ "$(cat "$tmp/rc")" = 0 ]; then ok 'a reader that goes away'; else
