@@ -200,7 +200,7 @@ struct match radix_match_prefix(struct cache *c, const struct key *key, uint32_t
     CACHE_EMIT(c, MATCH, req, key->units, key->raw, key->ns, key->raw - key->units, page, key->again,
                req == 0 ? c->key_text : 0);
     if (key->units == 0 || c->w->head.disabled) { /* M1 */
-        CACHE_EMIT(c, MATCH_NOTHING, key->raw, c->w->head.page_size);
+        CACHE_EMIT(c, MATCH_NOTHING, key->raw, c->w->head.disabled ? 0 : c->w->head.page_size);
         return m;
     }
     fetch_key(key);

@@ -178,8 +178,8 @@ bool req_cache_unfinished(struct cache *c, uint32_t req, uint32_t filled, bool c
 {
     struct key key = key_make(c->w, row_tokens(c, req), filled, filled, REQ(req).ns);
     uint32_t owned = REQ(req).protected_len, old = REQ(req).node;
-    CACHE_EMIT(c, CACHE_UNFINISHED, req, key.units, chunked);
-    if (c->w->head.disabled)
+    CACHE_EMIT(c, CACHE_UNFINISHED, req, c->w->head.disabled ? 0 : key.units, chunked);
+    if (c->w->head.disabled) /* sglang's ChunkCache: the request keeps its slots, nobody else learns of them */
         return true;
     struct match m = req_insert(c, req, &key, chunked); /* U1 */
     if (c->w->head.rules == RULES_CLASSIC)              /* U2 */

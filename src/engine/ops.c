@@ -66,6 +66,8 @@ static int insert_key(struct cache *c, const struct key *key, int32_t priority, 
 {
     bool got;
     struct match have = radix_match_prefix(c, key, 0);
+    if (c->w->head.disabled) /* there is no tree to put it into */
+        return 0;
     radix_pin(c, have.node); /* eviction must not take what was just matched */
     int rc = take_slots(c, key, have.units, slots, &got);
     radix_unpin(c, have.node);
@@ -108,6 +110,8 @@ int engine_evict(struct engine *en, uint32_t units, uint32_t *freed, struct err 
         return -1;
     if (!evict(c, units, 0, freed))
         return cache_fail(c, e);
+    if (c->w->head.disabled)
+        CACHE_EMIT(c, EVICTED, 0, units, 0);
     cache_end(c);
     return 0;
 }

@@ -66,8 +66,8 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{?left:{?req:: the last one must be computed to get an answer|}{?page:; only whole pages of {page} "  \
       "count|}|}}.", "match")                                                                                \
     X(MATCH_NOTHING, "match_nothing", EVENT, "units:c page:c",                                               \
-      "There is nothing to look for: {units:token} do not fill a page of {page}. The tree is not touched.",  \
-      "match")                                                                                               \
+      "{?page:There is nothing to look for: what may be reused of {units:token} fills no page of {page}. The "\
+      "tree is not touched|The cache is off: nothing is looked for, everything must be computed}.", "match") \
     X(WALK, "walk", EVENT, "node:n units:c total:c",                                                         \
       "All {units:token} of {node} equal the key's next ones: the walk goes down, {total} matched so far. "  \
       "The node's last access is now.", "match")                                                             \
@@ -121,8 +121,8 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "insert is done. Already in the tree: {matched:token}; new: {added}.", "insert")                       \
     /* cache_unfinished_req, cache_finished_req (sglang §4) */                                               \
     X(CACHE_UNFINISHED, "cache_unfinished_req", OPERATION, "req:r units:c chunked:c",                        \
-      "cache_unfinished_req: the computed tokens of {req} become shareable before it is answered"            \
-      "{?chunked: (one more chunk will follow)|}.", "life")                                                  \
+      "cache_unfinished_req: {?units:the computed tokens of {req} become shareable before it is answered"    \
+      "{?chunked: (one more chunk will follow)|}|no page of {req} becomes shareable}.", "life")              \
     X(ROW, "row", EVENT, "req:r from:c count:c units:c",                                                     \
       "{?count:{req} lets go of {count:duplicate} from position {from} on and reads the tree's slots there"  \
       "|Nothing to rewrite: the tree holds {req}'s own slots}. Its first {units:slot} are the tree's now.",  \
