@@ -42,7 +42,7 @@ HELP_SRC = $(wildcard tests/support/*.c)
 HELP_OBJ = $(HELP_SRC:%.c=$(BUILD)/%.o)
 BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 
-.PHONY: all run test setup build tests-build asan tsan bench docs depcheck lint format clean help
+.PHONY: all run test setup build tests-build asan tsan fuzz-cache bench docs depcheck lint format clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -91,6 +91,12 @@ asan: setup ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and
 tsan: setup ## every test under ThreadSanitizer
 	@$(SUBMAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g -fsanitize=thread" build tests-build
 	@BUILD=$(BUILD)/tsan sh tests/run.sh
+
+fuzz-cache: setup ## 10 million random cache operations under AddressSanitizer (ITERS=…, SEED=…)
+	@$(SUBMAKE) BUILD=$(BUILD)/asan \
+	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
+	  $(BUILD)/asan/tests/cache/test_radix
+	@ITERS=$${ITERS:-10000000} $(BUILD)/asan/tests/cache/test_radix
 
 bench: setup ## measurements, as ratios within one run
 	@$(SUBMAKE) build $(BENCH_BIN)
