@@ -32,10 +32,10 @@ static const struct cli_command {
 };
 
 static const struct tool {
-    const char *name, *brief;
+    const char *name, *operands, *brief, *more;
     int (*run)(int argc, char **argv);
 } TOOLS[] = {
-#define X(id, name, brief) {name, brief, cmd_##id},
+#define X(id, name, operands, brief, more) {name, operands, brief, more, cmd_##id},
     CLI_TOOLS(X)
 #undef X
 };
@@ -61,7 +61,7 @@ struct cli_command_info cli_command_at(unsigned i)
     }
     i -= ARRAY_LEN(COMMANDS);
     if (i < ARRAY_LEN(TOOLS))
-        return (struct cli_command_info){TOOLS[i].name, "PATH…", "", TOOLS[i].brief, ""};
+        return (struct cli_command_info){TOOLS[i].name, TOOLS[i].operands, "", TOOLS[i].brief, TOOLS[i].more};
     return (struct cli_command_info){0};
 }
 
@@ -157,16 +157,19 @@ int cli_help_command(const char *name, struct buf *out, struct err *e)
             manual_print(out);
         return 0;
     }
-    const struct cli_command *command = find_command(name);
-    if (command == NULL)
+    struct cli_command_info command;
+    unsigned at = 0;
+    while ((command = cli_command_at(at)).name != NULL && strcmp(command.name, name) != 0)
+        at++;
+    if (command.name == NULL)
         return unknown_command(name, e);
-    buf_printf(out, "radixscope %s %s\n  %s\n", command->name, command->operands, command->brief);
-    if (command->more[0] != '\0')
-        buf_printf(out, "\n%s\n", command->more);
-    if (command->options[0] != '\0')
+    buf_printf(out, "radixscope %s %s\n  %s\n", command.name, command.operands, command.brief);
+    if (command.more[0] != '\0')
+        buf_printf(out, "\n%s\n", command.more);
+    if (command.options[0] != '\0')
         buf_puts(out, "\nOptions:\n");
     for (int i = 0; i < OPT_COUNT; i++)
-        if (listed(command->options, OPTIONS[i].name))
+        if (listed(command.options, OPTIONS[i].name))
             help_option(&OPTIONS[i], out);
     return 0;
 }
@@ -341,25 +344,38 @@ static int print_version(struct err *e)
     return cli_print(&b, e);
 }
 
+static int print_help(const char *command, struct err *e)
+{
+    struct buf b = {0};
+    if (command == NULL)
+        cli_help(&b);
+    else
+        cli_help_command(command, &b, e);
+    return cli_print(&b, e);
+}
+
 static int run_command(struct cli *c, struct err *e)
 {
     const struct cli_command *command = c->name != NULL ? find_command(c->name) : NULL;
     if (cli_has(c, OPT_VERSION))
         return print_version(e);
-    if (cli_has(c, OPT_HELP)) {
-        struct buf b = {0};
-        if (command == NULL)
-            cli_help(&b);
-        else
-            cli_help_command(command->name, &b, e);
-        return cli_print(&b, e);
-    }
+    if (cli_has(c, OPT_HELP))
+        return print_help(c->name, e);
     if (command == NULL)
         return cmd_home(c, e);
     return check_options(c, command, e) != 0 ? -1 : command->run(c, e);
 }
 
-/* Which tool is meant? NULL: none; its help is its own. */
+/* Tools read their own words, but all commands are asked for help in the same way. */
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+/* Which tool is meant? NULL: none. */
 static const struct tool *find_tool(int argc, char **argv)
 {
     for (size_t i = 0; argc > 1 && i < ARRAY_LEN(TOOLS); i++)
@@ -371,7 +387,8 @@ static const struct tool *find_tool(int argc, char **argv)
 int cli_main(int argc, char **argv)
 {
     const struct tool *tool = find_tool(argc, argv);
-    if (tool != NULL)
+    bool help = tool != NULL && wants_help(argc, argv);
+    if (tool != NULL && !help)
         return tool->run(argc - 1, argv + 1);
     struct err e = {0};
     struct cli c = {.program = argc > 0 ? argv[0] : "radixscope"};
@@ -379,8 +396,9 @@ int cli_main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a write that fails says so; a recording being saved is not lost */
     c.arg = xcalloc((size_t)argc + 1, sizeof *c.arg);
     int rc = c.arg == NULL ? err_memory(&e, (size_t)argc * sizeof *c.arg, "the command line")
+           : help          ? print_help(tool->name, &e)
                            : parse(&c, argc, argv, &e);
-    if (rc == 0)
+    if (rc == 0 && !help)
         rc = run_command(&c, &e);
     if (rc >= 0 && cli_flush(&e) != 0)
         rc = -1;

@@ -76,10 +76,17 @@
 
 /* Commands that read their own words: int run(int argc, char **argv).
  *
- *  X(function name, "name", "one line") */
+ *  X(function name, "name", "operands", "one line", "more, for help COMMAND") */
 #define CLI_TOOLS(X)                                                                                         \
-    X(conform, "conform", "replay recordings of the real SGLang, compare after every operation")             \
-    X(check_model, "check-model", "compute what a model folder's reference.json expects")
+    X(conform, "conform", "[--tape] [--check] FILE…",                                                        \
+      "replay recordings of the real SGLang, compare after every operation",                                 \
+      "Every FILE is replayed on an empty cache. --tape records as well, and goes back and forward over all\n"\
+      "of it; --check runs every invariant after every operation. Exit code 1 on any difference.")           \
+    X(check_model, "check-model", "DIR [--json]",                                                            \
+      "does a model folder compute what its expect.json or reference.json says?",                            \
+      "expect.json and expect.safetensors: logits, greedy tokens and token ids of transformers, each prompt\n"\
+      "also split at every place. reference.json, which the model in the box has: token ids, greedy tokens\n"\
+      "and text of every conversation. Exit code 1 on any difference.")
 
 enum cli_option {
 #define X(id, ...) OPT_##id,

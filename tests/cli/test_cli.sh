@@ -109,8 +109,8 @@ has 'help of a command' 0 'Exit code 1 on any difference' $RX help compare
 has 'home lists scenarios' 0 'shared-system-prompt' $RX
 has 'doctor' 0 'two requests were answered' $RX doctor
 for command in $($RX --help | sed -n '/^Commands/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
-    case $command in conform | check-model) continue ;; esac
     has "help $command" 0 "radixscope $command" $RX help "$command"
+    has "$command --help" 0 "radixscope $command" $RX "$command" --help
 done
 
 run $RX run 'What color is grass?' 'What color is grass?'
