@@ -123,7 +123,7 @@ static void find_gone(struct moment *m)
     m->gone = t->before[NODE_FIELD(parent)] != 0 ? node : 0;
 }
 
-/* ---- the request and its path ----------------------------------------------------------------------- */
+/* ---- the step and its request ----------------------------------------------------------------------- */
 
 static void load_step(struct moment *m, uint32_t at)
 {
@@ -141,6 +141,78 @@ static void load_step(struct moment *m, uint32_t at)
     if (m->request == 0 && m->op_at != 0)
         m->request = event_about(m->op.kind, m->op.arg, 'r');
 }
+
+/* ---- the key that was typed ------------------------------------------------------------------------- */
+
+/* Does a command about a bare key begin with this step? An insert that was not looked up is one, too. */
+static bool begins_key(const struct step *s)
+{
+    bool key = s->kind == EV_MATCH || s->kind == EV_INSERT;
+    return key && event_about(s->kind, s->arg, 'r') == 0;
+}
+
+/* The first step of the command around the moment; 0: it is about no key. */
+static uint32_t key_begin(const struct moment *m)
+{
+    struct step s;
+    uint32_t begin = 0;
+    for (uint32_t n = m->at; n > 0 && m->request == 0; n--) {
+        tape_step(m->tape, m->branch, n, &s);
+        if ((s.settled && n != m->at) || event_about(s.kind, s.arg, 'r') != 0)
+            break;
+        if (begins_key(&s))
+            begin = n;
+    }
+    return begin;
+}
+
+static void key_step(struct typed_key *k, const struct step *s, bool bare)
+{
+    switch (s->kind) {
+    case EV_WALK:
+    case EV_MATCHED: k->found = s->arg[event_arg(s->kind, s->kind == EV_WALK ? "total" : "units")]; break;
+    case EV_SPLIT: k->found += k->state == KEY_LOOKING ? s->arg[event_arg(EV_SPLIT, "at")] : 0; break;
+    case EV_INSERT_WALK: k->found += bare ? s->arg[event_arg(EV_INSERT_WALK, "units")] : 0; break;
+    default: break;
+    }
+    switch (s->kind) {
+    case EV_MATCHED: k->state = KEY_LOOKED; break;
+    case EV_ALLOC: k->state = KEY_NEEDS; break;
+    case EV_ALLOC_FAIL: k->state = KEY_FAILED; break;
+    case EV_TAKE:
+    case EV_INSERT: k->state = KEY_TAKEN; break;
+    case EV_LEAF:
+    case EV_INSERTED: k->state = KEY_IN; break;
+    default: break;
+    }
+}
+
+static void load_key(struct moment *m)
+{
+    struct step s;
+    m->key = (struct typed_key){.begin = m->at > 0 ? key_begin(m) : 0};
+    if (m->key.begin == 0)
+        return;
+    tape_step(m->tape, m->branch, m->key.begin, &s);
+    bool bare = s.kind == EV_INSERT; /* not looked up before */
+    m->key.units = m->key.of = s.arg[event_arg(s.kind, "units")];
+    if (!bare) {
+        m->key.of = s.arg[event_arg(EV_MATCH, "of")];
+        m->key.name = s.arg[event_arg(EV_MATCH, "key")];
+    }
+    for (uint32_t n = m->key.begin; n <= m->at; n++) {
+        tape_step(m->tape, m->branch, n, &s);
+        key_step(&m->key, &s, bare);
+    }
+}
+
+uint32_t moment_key_new(const struct moment *m)
+{
+    bool got = m->key.state == KEY_TAKEN || m->key.state == KEY_IN;
+    return got && m->key.units > m->key.found ? m->key.units - m->key.found : 0;
+}
+
+/* ---- the path --------------------------------------------------------------------------------------- */
 
 /* The node that this kind of step leaves the walk at; 0: none. */
 static uint32_t walk_end(const struct step *s)
@@ -161,7 +233,8 @@ static uint32_t walk_end(const struct step *s)
 static uint32_t find_tip(const struct moment *m)
 {
     struct step s;
-    for (uint32_t n = m->at; n >= m->op_at && n > 0; n--) {
+    uint32_t first = m->key.begin != 0 ? m->key.begin : m->op_at; /* of a typed key the whole command */
+    for (uint32_t n = m->at; n >= first && n > 0; n--) {
         tape_step(m->tape, m->branch, n, &s);
         uint32_t node = walk_end(&s);
         if (node != 0 && node_live(m->sc.w, node))
@@ -215,6 +288,7 @@ void moment_load(struct moment *m, struct cursor *c, int branch, uint32_t at)
     if (m->owner != NULL)
         find_owners(m->sc, m->request, m->owner, m->slots);
     find_gone(m);
+    load_key(m);
     load_path(m);
 }
 
@@ -237,6 +311,15 @@ const struct touched *moment_touched(const struct moment *m, uint32_t node)
             high = mid;
     }
     return low < m->touched_n && m->touched[low].node == node ? &m->touched[low] : NULL;
+}
+
+bool moment_marked(const struct moment *m, uint32_t node)
+{
+    const struct touched *t = moment_touched(m, node);
+    const unsigned links = 1u << NODE_FIELD(prev) | 1u << NODE_FIELD(next) | 1u << NODE_FIELD(first_child) |
+                           1u << NODE_FIELD(last_child) | 1u << NODE_FIELD(child_count) |
+                           1u << NODE_FIELD(tags);
+    return t != NULL && (t->fields & ~links) != 0;
 }
 
 bool moment_changed(const struct moment *m, uint32_t node, unsigned field)

@@ -11,6 +11,12 @@
  * The current request is the one that the step's operation is about; between requests, nobody. The path is
  * what that request (or the key of a bare match or insert) shares with the tree at this moment: it grows
  * with the walk, so that the screen does not give away what the next step will find.
+ *
+ * A key that was typed (insert, match, lock without a request) has a command around its operations, which
+ * no step of its own begins: it reaches from its match_prefix to the next settled step.
+ *
+ *      match_prefix "cherry" … matched │ alloc │ evict … evicted │ take │ insert … inserted
+ *      KEY_LOOKING      then KEY_LOOKED│    KEY_NEEDS            │    KEY_TAKEN    then KEY_IN
  */
 #ifndef RADIXSCOPE_UI_MOMENT_H
 #define RADIXSCOPE_UI_MOMENT_H
@@ -21,7 +27,7 @@
 /* Owner of a slot: a node's index, OWNER_REQUEST + a request's, or one of these. ROOT owns nothing, 0 is no
  * node. (pool_owners of check.h knows settled moments; here every event has its picture.) */
 #define OWNER_FREE 0u
-#define OWNER_TRANSIT 1u             /* taken, not yet anybody's: between two events of an operation */
+#define OWNER_TRANSIT 1u             /* taken, not yet anybody's: what is being inserted without a request */
 
 enum {
     SLOTS_DRAWN = 1 << 18,           /* larger pools are shown as proportions, not slot by slot */
@@ -31,6 +37,16 @@ enum {
 struct touched {                     /* a node that the step changed */
     uint32_t node, fields;           /* bit i: word i of struct node */
     uint32_t before[sizeof(struct node) / 4];
+};
+
+enum key_state { KEY_LOOKING, KEY_LOOKED, KEY_NEEDS, KEY_FAILED, KEY_TAKEN, KEY_IN };
+
+struct typed_key {                   /* the key of the command that the step is part of */
+    uint32_t begin;                  /* the command's first step, 0: none */
+    uint32_t name;                   /* its text in the store, 0: not known */
+    uint32_t units, of;              /* tokens that are looked for, of all */
+    uint32_t found;                  /* of them, in the tree before the command */
+    enum key_state state;
 };
 
 struct moment {
@@ -43,6 +59,7 @@ struct moment {
     uint32_t op_at;                  /* 0: none */
     uint32_t request;                /* index, 0: none */
     uint32_t request_changed;        /* bit i: word i of its struct request */
+    struct typed_key key;            /* key.begin 0: the step is part of no such command */
     uint32_t tip;                    /* deepest node of the path, 0: no path */
     uint32_t matched;                /* tokens on the path */
     uint32_t gone;                   /* node that this step removed, 0: none */
@@ -67,8 +84,13 @@ bool moment_on_path(const struct moment *m, uint32_t node);
 const struct touched *moment_touched(const struct moment *m, uint32_t node); /* NULL: not changed */
 /* Did this step change this word of the node? `field` as in NODE_FIELD(lock_ref). */
 bool moment_changed(const struct moment *m, uint32_t node, unsigned field);
+/* Did it change anything but the node's place among its neighbours? Those get the mark '*'. */
+bool moment_marked(const struct moment *m, uint32_t node);
 #define NODE_FIELD(member) ((unsigned)(offsetof(struct node, member) / 4))
 #define REQUEST_FIELD(member) ((unsigned)(offsetof(struct request, member) / 4))
+
+/* Of the tokens of m->key, how many new ones got slots. */
+uint32_t moment_key_new(const struct moment *m);
 
 /* The node that the step is about, or the tip; ROOT when there is none. */
 uint32_t moment_focus(const struct moment *m);

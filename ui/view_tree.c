@@ -144,16 +144,11 @@ static int draw_name(const struct moment *m, struct surface *s, struct rect r, i
 {
     char letter = node_letter(m->sc.w, node);
     uint32_t id = m->sc.w->node[node].id;
-    const struct touched *t = moment_touched(m, node);
-    const unsigned links = 1u << NODE_FIELD(prev) | 1u << NODE_FIELD(next) | 1u << NODE_FIELD(first_child) |
-                           1u << NODE_FIELD(last_child) | 1u << NODE_FIELD(child_count) |
-                           1u << NODE_FIELD(tags);
-    bool changed = t != NULL && (t->fields & ~links) != 0;
     if (letter == '#')
         x = surface_printf(s, r, x, y, theme_owner(id) | STYLE_BOLD | flags, "%u", id);
     else
         x = surface_printf(s, r, x, y, theme_owner(id) | STYLE_BOLD | flags, "%c", letter);
-    surface_put(s, r, x, y, ROLE_CHANGED, changed ? '*' : ' ');
+    surface_put(s, r, x, y, ROLE_CHANGED, moment_marked(m, node) ? '*' : ' ');
     return x + 1;
 }
 
