@@ -23,7 +23,22 @@ static bool session_closed(const struct cache *c, uint32_t session)
     return false;
 }
 
-/* An unused entry. While nothing is recorded, ended requests' entries and rows are used again. */
+/* While nothing is recorded: an ended request whose row is large enough, the oldest first; 0: none. The
+ * search goes on where the last one stopped. */
+static uint32_t req_ended(const struct cache *c, uint32_t cap)
+{
+    const struct head *h = &c->w->head;
+    uint32_t req = h->request_free;
+    for (uint32_t i = 1; i < h->request_top && !tape_recording(c->t); i++) {
+        req = req + 1 < h->request_top ? req + 1 : 1;
+        if (REQ(req).state >= REQ_FINISHED && REQ(req).row_cap >= cap)
+            return req;
+    }
+    return 0;
+}
+
+/* An entry with a row for `cap` positions: a fresh one, or, when there is none and nothing is recorded, an
+ * ended request's. 0: neither. */
 static uint32_t req_entry(struct cache *c, uint32_t cap)
 {
     const struct head *h = &c->w->head;
@@ -31,19 +46,24 @@ static uint32_t req_entry(struct cache *c, uint32_t cap)
         CACHE_SET(c, h->request_top, 1);
         CACHE_SET(c, h->row_top, 1);
     }
-    uint32_t req = h->request_top;
-    if (req == WORLD_REQUESTS || cap > WORLD_ROWS - h->row_top)
+    bool fresh = h->request_top < WORLD_REQUESTS && cap < WORLD_ROWS - h->row_top;
+    uint32_t req = fresh ? h->request_top : req_ended(c, cap);
+    if (req == 0)
         return 0;
-    CACHE_SET(c, h->request_top, req + 1);
+    uint32_t row = fresh ? h->row_top : REQ(req).row_off, room = fresh ? cap : REQ(req).row_cap;
+    if (fresh) {
+        CACHE_SET(c, h->request_top, req + 1);
+        CACHE_SET(c, h->row_top, row + cap + 1); /* the last token has no slot */
+    } else
+        CACHE_SET(c, h->request_free, req);
     CACHE_SET(c, h->request_count, h->request_count + 1);
     const uint32_t *word = (const uint32_t *)&REQ(req);
     for (uint32_t i = 0; i < sizeof(struct request) / 4; i++)
         CACHE_SET(c, word[i], 0);
     CACHE_SET(c, REQ(req).rid, h->next_rid);
     CACHE_SET(c, h->next_rid, h->next_rid + 1);
-    CACHE_SET(c, REQ(req).row_off, h->row_top);
-    CACHE_SET(c, REQ(req).row_cap, cap);
-    CACHE_SET(c, h->row_top, h->row_top + cap + 1); /* the last token has no slot */
+    CACHE_SET(c, REQ(req).row_off, row);
+    CACHE_SET(c, REQ(req).row_cap, room);
     return req;
 }
 

@@ -286,6 +286,38 @@ static void test_memory_follows_the_tree(void **state)
     engine_free(en);
 }
 
+/* More requests than a world has entries, never none: without a tape the ended ones' are used again. */
+static void test_requests_without_end(void **state)
+{
+    struct world_config cfg = {.pool = 64, .page_size = 1};
+    struct engine *en = engine_of(&cfg);
+    struct cache *c = engine_cache(en);
+    struct err e = {0};
+    uint32_t tok[4] = {1, 2, 3, 4}, last = 0;
+    bool got;
+    (void)state;
+    tape_record(engine_tape(en), false);
+    for (uint32_t i = 0; i < WORLD_REQUESTS + 1000; i++) {
+        struct req_spec spec = {.tok = tok, .n = 4, .cap = 8, .max_new = 2};
+        tok[3] = i;
+        assert_int_equal(cache_begin(c, 16, &e), 0);
+        uint32_t req = req_new(c, &spec);
+        assert_true(req != 0 && req != last);
+        req_set_state(c, req, REQ_PREFILL, FINISH_NONE);
+        req_match_and_lock(c, req, 3);
+        assert_true(req_alloc(c, req, 4, 4, &got) && got);
+        if (last != 0) {
+            req_set_state(c, last, REQ_FINISHED, FINISH_LENGTH);
+            assert_true(req_cache_finished(c, last, 4, true));
+        }
+        cache_end(c);
+        assert_int_equal(c->w->request[req].rid, i + 1);
+        last = req;
+    }
+    sound(en);
+    engine_free(en);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_names_of_pages),
         cmocka_unit_test(test_history_is_full),
         cmocka_unit_test(test_memory_follows_the_tree),
+        cmocka_unit_test(test_requests_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -451,6 +451,29 @@ static void test_no_memory(void **state)
     tape_free(t);
 }
 
+/* Room that was granted is there, whichever allocation failed before. */
+static void test_room_is_kept(void **state)
+{
+    unsigned long refused = 0;
+    (void)state;
+    for (unsigned long n = 1; n < 12; n++) {
+        struct tape *t = tape_open();
+        xalloc_fail_at(n, false);
+        bool ok = tape_room(t, 60000, 40);
+        xalloc_fail_at(0, false);
+        refused += !ok;
+        if (!ok)
+            assert_true(tape_room(t, 60000, 40));
+        tape_begin(t);
+        for (uint32_t i = 0; i < 60000; i++)
+            W_SET(t, tape_world(t)->row_slot[1 + i * 3 % 65536], i + 1);
+        EMIT(t, NOTE, 0);
+        tape_commit(t);
+        tape_free(t);
+    }
+    assert_true(refused > 4);
+}
+
 static void test_no_such_moment(void **state)
 {
     struct tape *t = tape_open();
@@ -563,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_off_and_on),
         cmocka_unit_test(test_history_can_be_full),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_room_is_kept),
         cmocka_unit_test(test_no_such_moment),
         cmocka_unit_test(test_observation_without_memory),
         cmocka_unit_test(test_readers_on_another_thread),
