@@ -110,8 +110,9 @@ static const char *const LEGEND[] = {
     "tokens: length of the edge. lock: running requests that use the node (0: it may be evicted). used: when it",
     "was last used, in ticks of the clock. hits: how often an insert walked through it.",
     "In the request: = read from the cache, # computed by the model, + generated, . still to compute.",
-    "In the slots: the letter of the node that owns the slot, the number of the request that holds it, or a dot",
-    "for a free one. Reversed: this step changed it.",
+    "Of a key that was typed: = found in the tree, + new, with slots of its own, . not cached.",
+    "In the slots: the letter of the node that owns the slot, the number of the request that holds it, + for one",
+    "that an insert without a request has taken, or a dot for a free one. Reversed: this step changed it.",
 };
 
 static void add_help(struct text *t)

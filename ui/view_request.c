@@ -219,45 +219,87 @@ static void draw_counts_short(const struct moment *m, struct surface *s, struct 
     }
 }
 
-/* ---- a key without a request ------------------------------------------------------------------------ */
+/* ---- a key that was typed --------------------------------------------------------------------------- */
 
-/* Units of the bare key that a match or insert is about; 0: this step is about none. */
-static uint32_t key_units(const struct moment *m)
+/* The text of the path's nodes, as far as the key was found in them. */
+static void add_found(const struct moment *m, struct buf *b)
 {
-    bool about = m->request == 0 && (m->op.kind == EV_MATCH || m->op.kind == EV_INSERT) && m->op_at != 0;
-    return about ? m->op.arg[event_arg(m->op.kind, "units")] : 0;
+    uint32_t units = 0;
+    for (uint32_t i = m->path_n; i > 0 && units < m->key.found; i--) {
+        uint32_t node = m->path[i - 1];
+        units += m->sc.w->node[node].len;
+        moment_tokens(m, node_tokens(m->sc, node), node_raw_len(m->sc.w, node), b->len + 2048, b);
+    }
 }
 
-static void draw_key_strip(struct surface *s, struct rect r, uint64_t units, uint64_t found)
+/* "the cat |ran": what was found, the boundary, the rest. A key whose text is not known shows what the tree
+ * has of it; a text that its tokens do not repeat (a number for each) is written without a boundary. */
+static void add_key_text(const struct moment *m, struct text *t)
 {
-    uint64_t cells = (uint64_t)(r.w * r.h), each = (units + cells - 1) / cells; /* 64 bits: a file may lie */
+    bool some = m->key.found > 0 && m->key.found < m->key.units;
+    const char *key = m->key.name != 0 ? store_name(m->sc.s, m->key.name) : "";
+    struct buf found = {0};
+    add_found(m, &found);
+    size_t n = m->key.name == 0 ? 0 : strlen(key) < found.len ? strlen(key) : found.len;
+    if (memcmp(key, buf_text(&found), n) != 0) {
+        text_puts(t, ROLE_TEXT, key);
+    } else {
+        text_add(t, PARTS[PART_CACHED].style, buf_text(&found), found.len);
+        text_puts(t, ROLE_TEXT | STYLE_BOLD, some ? "|" : "");
+        text_puts(t, ROLE_TODO, key + n);
+    }
+    buf_free(&found);
+}
+
+static void draw_key_strip(const struct moment *m, struct surface *s, struct rect r)
+{
+    uint64_t units = m->key.units, cells = (uint64_t)(r.w * r.h); /* 64 bits: a file may lie */
+    uint64_t each = (units + cells - 1) / cells, found = m->key.found, end = found + moment_key_new(m);
     int at = 0;
     for (uint64_t p = 0; p < units; p += each, at++) {
-        enum part part = p < found ? PART_CACHED : PART_TODO;
+        enum part part = p < found ? PART_CACHED : p < end ? PART_GENERATED : PART_TODO;
         surface_put(s, r, r.x + at % r.w, r.y + at / r.w, PARTS[part].style, (uint32_t)PARTS[part].mark);
     }
 }
 
-/* What of the key stands in the tree so far: the text of the path, then the tokens that are not found. */
-static void draw_key(const struct moment *m, struct surface *s, struct rect r, uint32_t units)
+static const char *key_rest(enum key_state state)
+{
+    switch (state) {
+    case KEY_LOOKING: return "not found so far";
+    case KEY_NEEDS: return "need slots";
+    case KEY_FAILED: return "get no slots";
+    default: return "not cached";
+    }
+}
+
+static void draw_key_counts(const struct moment *m, struct surface *s, struct rect r)
+{
+    uint32_t found = m->key.found < m->key.units ? m->key.found : m->key.units, fresh = moment_key_new(m);
+    int x = surface_puts(s, r, r.x, r.y, PARTS[PART_CACHED].style, "=");
+    x = surface_printf(s, r, x, r.y, ROLE_TEXT, " %u cached", found);
+    if (found > 0)
+        draw_sources(m, s, (struct rect){r.x, r.y, r.w, 1}, x, found);
+    x = surface_puts(s, r, r.x, r.y + 1, PARTS[PART_GENERATED].style, "+");
+    surface_printf(s, r, x, r.y + 1, ROLE_TEXT, " %u new%s", fresh,
+                   fresh == 0                ? ""
+                   : m->key.state == KEY_IN ? ", in the tree now"
+                                             : ", being inserted");
+    x = surface_puts(s, r, r.x, r.y + 2, PARTS[PART_TODO].style, ".");
+    surface_printf(s, r, x, r.y + 2, ROLE_TEXT, " %u %s", m->key.units - found - fresh, key_rest(m->key.state));
+}
+
+/* The key of a command without a request: its text, a mark for each token, and what the marks mean. */
+static void draw_key(const struct moment *m, struct surface *s, struct rect r)
 {
     struct text t = {0};
-    uint32_t found = m->matched < units ? m->matched : units;
-    for (uint32_t i = m->path_n < 64 ? m->path_n : 64; i > 0; i--) {
-        uint32_t node = m->path[i - 1];
-        struct buf b = {0};
-        moment_tokens(m, node_tokens(m->sc, node), node_raw_len(m->sc.w, node), 2048, &b);
-        text_add(&t, PARTS[PART_CACHED].style, buf_text(&b), b.len);
-        buf_free(&b);
-    }
-    text_puts(&t, ROLE_TEXT | STYLE_BOLD, found > 0 && found < units ? "|" : "");
+    int counts = r.h > 3 ? 3 : r.h, strip = r.h >= 8 ? 2 : r.h > counts ? 1 : 0, words = r.h - counts - strip;
+    add_key_text(m, &t);
     text_wrap(&t, r.w);
-    int words = r.h - 4 > 0 ? r.h - 4 : 0;
     text_draw(&t, s, (struct rect){r.x, r.y, r.w, words}, 0);
     text_done(&t);
-    draw_key_strip(s, (struct rect){r.x, r.y + words, r.w, 2}, units, found);
-    surface_printf(s, r, r.x, r.y + r.h - 2, ROLE_TEXT, "= %u in the tree", found);
-    surface_printf(s, r, r.x, r.y + r.h - 1, ROLE_TEXT, ". %u not found so far", units - found);
+    if (strip > 0)
+        draw_key_strip(m, s, (struct rect){r.x, r.y + words, r.w, strip});
+    draw_key_counts(m, s, (struct rect){r.x, r.y + r.h - counts, r.w, counts});
 }
 
 /* Room that nobody needs now tells how to read the rest. */
@@ -278,8 +320,8 @@ void view_request_draw(const struct picture *p, struct surface *s, struct rect r
 {
     const struct moment *m = p->m;
     r = (struct rect){r.x + 1, r.y, r.w - 2, r.h};
-    if (m->request == 0 && r.w >= 4 && key_units(m) > 0) {
-        draw_key(m, s, r, key_units(m));
+    if (m->key.units > 0 && r.w >= 4) {
+        draw_key(m, s, r);
         return;
     }
     if (m->request == 0 || r.w < 4) {
@@ -322,10 +364,12 @@ void view_request_title(const struct picture *p, char *out, size_t n)
 {
     const struct moment *m = p->m;
     if (m->request == 0) {
-        if (key_units(m) > 0)
-            snprintf(out, n, "Key: %u tokens", key_units(m));
-        else
+        if (m->key.units == 0)
             snprintf(out, n, "Request");
+        else if (m->key.units < m->key.of) /* the rest does not fill a page */
+            snprintf(out, n, "Key: %u of %u tokens", m->key.units, m->key.of);
+        else
+            snprintf(out, n, "Key: %u token%s", m->key.units, m->key.units == 1 ? "" : "s");
         return;
     }
     const struct request *q = &m->sc.w->request[m->request];

@@ -5,7 +5,7 @@
 /* The KV slots, one cell each:
  *
  *         1 AAAAAAAA AAAAAAAA AAAAAAAA AAAAABBB BBBB1111 1111·   …
- *        65 ········                       A-Z node, 1-9 request, · free
+ *        65 ········               A-Z node, 1-9 request, + being inserted, · free
  *
  * What changed its owner in this step is reversed. Of a pool with more rows than the pane, the rows are
  * shown where this step happens, in windows that move by half pages. Very large pools are a bar of
@@ -19,7 +19,7 @@ char view_owner_letter(const struct world *w, uint32_t owner, unsigned *style)
         return '.';
     if (owner == OWNER_TRANSIT) {
         *style = ROLE_HELD;
-        return '?';
+        return '+';
     }
     if (owner & OWNER_REQUEST) {
         *style = ROLE_HELD;

@@ -127,7 +127,7 @@ static void tell_slot(const struct moment *m, uint32_t slot, struct buf *b)
     if (owner == OWNER_FREE)
         buf_puts(b, " is free.");
     else if (owner == OWNER_TRANSIT)
-        buf_puts(b, " is on its way between two owners.");
+        buf_puts(b, " has been taken for the key that is being inserted.");
     else if (owner & OWNER_REQUEST)
         tell_slot_of_request(m, owner & ~OWNER_REQUEST, slot, b);
     else

@@ -19,6 +19,7 @@
 #include "cache/evict.h"
 #include "cache/radix.h"
 #include "cache/req.h"
+#include "cache/slots.h"
 #include "ui/app.h"
 
 enum { SCENE_WORDS = 1024, SCENE_TOKENS = 4096, SCENE_KV = 1 };
@@ -179,6 +180,32 @@ static void stage_request(struct stage *g, const char *prompt, const char *answe
     cache_end(&g->c);
 }
 
+/* A key that was typed, as the command `insert` does it. */
+static void stage_key(struct stage *g, const char *text)
+{
+    uint32_t tok[SCENE_TOKENS], slots[SCENE_TOKENS], n = stage_tokens(g, text, tok), freed;
+    struct cache *c = &g->c;
+    c->key_text = store_intern(tape_store(g->t), text);
+    stage_begin(g, 4 * n);
+    struct key key = key_make(c->w, tok, n, n, 0);
+    struct match have = radix_match_prefix(c, &key, 0);
+    uint32_t need = n - have.units;
+    radix_pin(c, have.node);
+    EMIT(g->t, ALLOC, 0, need, pool_free_slots(c->w), c->key_text);
+    if (pool_free_slots(c->w) < need)
+        assert_true(evict(c, need, 0, &freed));
+    bool got = slots_alloc(c, need, slots + have.units);
+    if (got)
+        EMIT(g->t, TAKE, 0, need, slots[have.units], pool_free_slots(c->w));
+    else
+        EMIT(g->t, ALLOC_FAIL, need, pool_free_slots(c->w), c->w->head.protected_size);
+    radix_unpin(c, have.node);
+    radix_path_slots((struct scene){c->w, c->s}, have.node, slots);
+    if (got)
+        radix_insert(c, &key, slots, 0, false, have.units, 0);
+    cache_end(c);
+}
+
 #define SCENE_SYSTEM                                                                                              \
     "<|system|> You are a helpful assistant who knows many things about the world. Answer every question in one " \
     "short and very friendly sentence that a child can understand.\n<|user|>"
@@ -202,6 +229,16 @@ static inline void scene_evict(struct stage *g)
     stage_request(g, SCENE_SYSTEM " What sound do most cats make? <|assistant|>", "They say meow. <|end|>");
     stage_request(g, "<|user|> Say something else that is not in the cache at all <|assistant|>",
                   "Hello. <|end|>");
+}
+
+/* Typed keys alone: one that shares a beginning, one that needs an eviction, one that is too long. */
+static inline void scene_typed(struct stage *g)
+{
+    stage_open(g, 12, 1, "typed keys");
+    stage_key(g, "the quick brown fox");
+    stage_key(g, "the quick red fox");
+    stage_key(g, "a b c d e f g h");
+    stage_key(g, "1 2 3 4 5 6 7 8 9 10 11 12 13 14");
 }
 
 /* A node with many children. */

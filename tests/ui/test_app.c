@@ -270,6 +270,53 @@ static void reasons(void **state)
     stage_close(&g);
 }
 
+/* The command of a typed key is about that key from its look-up to its end, and about nothing before. */
+static void typed_keys(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event;
+        int nth;
+        enum key_state state;
+        uint32_t found, fresh, of;
+    } CASES[] = {
+        {"match_prefix", 2, KEY_LOOKING, 0, 0, 4}, {"split_node", 1, KEY_LOOKING, 2, 0, 4},
+        {"matched", 2, KEY_LOOKED, 2, 0, 4},       {"alloc", 2, KEY_NEEDS, 2, 0, 4},
+        {"take", 2, KEY_TAKEN, 2, 2, 4},           {"insert", 2, KEY_TAKEN, 2, 2, 4},
+        {"new_leaf", 2, KEY_IN, 2, 2, 4},          {"inserted", 2, KEY_IN, 2, 2, 4},
+        {"evict", 1, KEY_NEEDS, 0, 0, 8},          {"evict_node", 1, KEY_NEEDS, 0, 0, 8},
+        {"alloc_fail", 1, KEY_FAILED, 0, 0, 14},
+    };
+    struct stage g;
+    struct app a;
+    size_t cases = 0;
+    scene_typed(&g);
+    open_app(&a, &g);
+    assert_int_equal(a.m.key.begin, 0); /* "start" is about no key */
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++, cases++) {
+        uint32_t at = 0;
+        for (int n = 0; n < CASES[i].nth; n++)
+            at = tape_find_kind(g.t, 0, at, 1, event_find(CASES[i].event));
+        app_goto(&a, at);
+        assert_true(a.m.key.begin > 0 && a.m.key.begin <= at);
+        assert_int_equal(a.m.key.state, CASES[i].state);
+        assert_int_equal(a.m.key.found, CASES[i].found);
+        assert_int_equal(moment_key_new(&a.m), CASES[i].fresh);
+        assert_int_equal(a.m.key.of, CASES[i].of);
+    }
+    assert_int_equal(cases, ARRAY_LEN(CASES));
+    app_done(&a);
+    stage_close(&g);
+    scene_three(&g); /* requests have keys of their own: this pane is theirs */
+    open_app(&a, &g);
+    for (uint32_t n = 1; n <= tape_length(g.t, 0); n++) {
+        app_goto(&a, n);
+        assert_int_equal(a.m.key.begin, 0);
+    }
+    app_done(&a);
+    stage_close(&g);
+}
+
 /* Clicks meet what is drawn under them: compared with the surface itself. */
 static void clicking(void **state)
 {
@@ -674,7 +721,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moving),        cmocka_unit_test(playing),      cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs), cmocka_unit_test(finding),
-        cmocka_unit_test(reasons),       cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences),
+        cmocka_unit_test(reasons), cmocka_unit_test(typed_keys),      cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences),
         cmocka_unit_test(outlines),      cmocka_unit_test(waiting),      cmocka_unit_test(commands),
         cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
     };

@@ -52,6 +52,9 @@ static const struct shot SHOTS[] = {
     {"evict-120x40", scene_evict, "evict_node", 2, 120, 40, false, ""},
     {"fan-80x24", scene_fan_60, "new_leaf", 100, 80, 24, false, ""},
     {"fan-60x16-ascii", scene_fan_60, "new_leaf", 60, 60, 16, true, ""},
+    {"typed-take-80x24", scene_typed, "take", 2, 80, 24, false, ""},
+    {"typed-evict-60x16", scene_typed, "evict_node", 1, 60, 16, false, ""},
+    {"typed-fail-40x20", scene_typed, "alloc_fail", 1, 40, 20, false, ""},
     {"wide-80x24", scene_wide_text, "split_node", 1, 80, 24, false, ""},
     {"wide-80x24-ascii", scene_wide_text, "split_node", 1, 80, 24, true, ""},
     {"help-80x24", scene_three, "start", 1, 80, 24, false, "?"},
@@ -162,7 +165,7 @@ static void golden_screens(void **state)
 static void same_from_either_side(void **state)
 {
     (void)state;
-    void (*const scenes[])(struct stage *) = {scene_three, scene_evict, scene_fan_60, scene_wide_text};
+    void (*const scenes[])(struct stage *) = {scene_three, scene_evict, scene_fan_60, scene_wide_text, scene_typed};
     const int sizes[][2] = {{80, 24}, {60, 16}, {33, 9}};
     size_t compared = 0;
     for (size_t k = 0; k < ARRAY_LEN(scenes) * ARRAY_LEN(sizes); k++) {
@@ -234,7 +237,7 @@ static void any_size(void **state)
 static void slots_add_up(void **state)
 {
     (void)state;
-    void (*const scenes[])(struct stage *) = {scene_three, scene_evict, scene_wide_text};
+    void (*const scenes[])(struct stage *) = {scene_three, scene_evict, scene_wide_text, scene_typed};
     uint32_t steps = 0;
     for (size_t k = 0; k < ARRAY_LEN(scenes); k++) {
         struct stage g;
