@@ -36,9 +36,14 @@
     X(OUTPUT, "output", 'o', "FILE", "the file to write")                                                    \
     X(BREAK, "break", 0, "row|slot", "for tests: damage the cache once; compare must notice")                \
     X(ASCII, "ascii", 0, NULL, "draw with ASCII characters only")                                            \
-    X(THEME, "theme", 0, "NAME", "colours of the screen")
+    X(THEME, "theme", 0, "NAME", "colours of the screen")                                                    \
+    X(STEP, "step", 0, "STEP", "the step to export; the last one, unless this says another")                 \
+    X(SIZE, "size", 0, "WxH", "columns and lines of the screen to export (80x24)")                           \
+    X(FORMAT, "format", 0, "text|ansi|svg|dot|json", "of a screen: text, ansi, svg; of a tree: dot, json")   \
+    X(SPEED, "speed", 0, "STEPS", "steps a second of a cast (2)")
 
 #define CLI_RUN_OPTIONS "model max system adapter pool page policy rules fast "
+#define CLI_EXPORT_OPTIONS "step size format speed theme ascii "
 
 /*  X(function name, "name", "operands", "its options", "one line", "more, for help COMMAND") */
 #define CLI_COMMANDS(X)                                                                                      \
@@ -64,6 +69,12 @@
     X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "output",                                                \
       "run a script and save all its steps as a recording",                                                  \
       "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md).")                                  \
+    X(export, "export", "(screen | cast | tree) SCENARIO | FILE.rxs | FILE.rxt",                             \
+      CLI_RUN_OPTIONS CLI_EXPORT_OPTIONS "output",                                                           \
+      "write a screen, a whole run or the tree for other programs",                                          \
+      "screen: one step as text, ansi (with colours) or svg. cast: the run as an asciicast (version 3), with a\n" \
+      "mark at every operation. tree: the tree at one step, for Graphviz (dot) or as json (docs/export.md).\n" \
+      "Written to standard output, or to what -o names.")                                                    \
     X(doctor, "doctor", "", "model json",                                                                    \
       "check this machine: libraries, model, data, terminal",                                                \
       "Exit code 1 if something that radixscope needs is missing.")                                          \

@@ -21,9 +21,8 @@ static void output_name(const struct cli *c, const struct source *s, struct buf 
 static int save(struct runner *r, const struct source *s, const char *path, struct err *e)
 {
     const struct tape *t = runner_tape(r);
-    bool model = s->settings.tokens == TOKENS_MODEL;
     struct event_words words = lexicon_words(runner_lexicon(r));
-    struct recording_info info = {.title = s->settings.title, .mode = !model ? NULL : s->settings.fast ? "fast" : "exact",
+    struct recording_info info = {.title = s->settings.title, .mode = source_mode(&s->settings),
                                   .script = s->script->source, .program = RADIXSCOPE_VERSION,
                                   .bytes = lexicon_bytes_of, .ctx = words.ctx, .branch = -1};
     if (recording_save(path, t, &info, e) != 0)

@@ -129,8 +129,7 @@ static int run_source(struct run *run, struct source *s, struct err *e)
     run->runner = runner_new(s->script, &s->config, e);
     if (run->runner == NULL)
         return -1;
-    struct event_words said = lexicon_words(runner_lexicon(run->runner));
-    struct ui_words words = {.said = said, .bytes = lexicon_bytes_of, .ctx = said.ctx};
+    struct ui_words words = source_words(runner_lexicon(run->runner));
     int rc = plain_init(&run->plain, runner_tape(run->runner), &words, e);
     if (rc == 0)
         rc = run_all(run, s, e);

@@ -25,18 +25,6 @@ static struct ui_options screen_options(const struct cli *c)
     return (struct ui_options){.theme = c->option[OPT_THEME], .ascii = cli_has(c, OPT_ASCII)};
 }
 
-static struct ui_words words_of(const struct lexicon *x)
-{
-    struct event_words said = lexicon_words(x);
-    return (struct ui_words){.said = said, .bytes = lexicon_bytes_of, .ctx = said.ctx};
-}
-
-/* "exact", "fast", or NULL: nothing is computed. */
-static const char *mode_of(const struct script_settings *s)
-{
-    return s->tokens != TOKENS_MODEL ? NULL : s->fast ? "fast" : "exact";
-}
-
 static void title_line(const char *title, const char *mode, const struct world_config *w, struct buf *out)
 {
     buf_printf(out, "# %s: %u slots, pages of %u, %s eviction, %s rules, %s\n", title, w->pool, w->page_size,
@@ -110,11 +98,11 @@ static int show_printed(struct source *s, struct err *e)
     p.runner = runner_new(s->script, &s->config, e);
     if (p.runner == NULL)
         return -1;
-    struct ui_words words = words_of(runner_lexicon(p.runner));
+    struct ui_words words = source_words(runner_lexicon(p.runner));
     struct world_config world = world_of(&s->settings);
     struct buf b = {0};
     int rc = plain_init(&p.plain, runner_tape(p.runner), &words, e);
-    title_line(s->settings.title, mode_of(&s->settings), &world, &b);
+    title_line(s->settings.title, source_mode(&s->settings), &world, &b);
     rc = cli_print(&b, e) != 0 || rc != 0 ? -1 : print_run(&p, s, e);
     plain_done(&p.plain);
     runner_free(p.runner);
@@ -165,7 +153,7 @@ static int converse(struct worker *w, const struct source *s, const struct ui_wo
     struct world_config world = world_of(&s->settings);
     worker_wait(w);
     worker_get_status(w, &st);
-    title_line(s->settings.title, mode_of(&s->settings), &world, &b);
+    title_line(s->settings.title, source_mode(&s->settings), &world, &b);
     buf_printf(&b, "# %u steps; help lists the commands\n",
                tape_length(worker_tape(w), tape_branch(worker_tape(w))));
     if (st.state == WORKER_FAILED)
@@ -182,7 +170,7 @@ static int show_live(struct cli *c, struct source *s, enum way way, struct err *
     struct worker *w = worker_new(s->script, &s->config, e);
     if (w == NULL)
         return -1;
-    struct ui_words words = words_of(runner_lexicon(worker_runner(w)));
+    struct ui_words words = source_words(runner_lexicon(worker_runner(w)));
     const char *title = runner_settings(worker_runner(w))->title; /* a copy: the worker takes the script */
     s->settings.title = title;
     int rc = worker_submit(w, s->script, -1, 0, e);
@@ -190,7 +178,7 @@ static int show_live(struct cli *c, struct source *s, enum way way, struct err *
     if (rc == 0 && way == WAY_SESSION) {
         rc = converse(w, s, &words, e);
     } else if (rc == 0) {
-        struct ui_feed feed = {.tape = worker_tape(w), .title = title, .mode = mode_of(&s->settings), .words = words,
+        struct ui_feed feed = {.tape = worker_tape(w), .title = title, .mode = source_mode(&s->settings), .words = words,
                                .wake_fd = worker_fd(w), .progress = take_progress, .command = submit_line, .ctx = w};
         struct ui_options options = screen_options(c);
         rc = app_run(&feed, &options, e);

@@ -140,3 +140,14 @@ void source_done(struct source *s)
     buf_free(&s->model_dir);
     *s = (struct source){0};
 }
+
+const char *source_mode(const struct script_settings *s)
+{
+    return s->tokens != TOKENS_MODEL ? NULL : s->fast ? "fast" : "exact";
+}
+
+struct ui_words source_words(const struct lexicon *x)
+{
+    struct event_words said = lexicon_words(x);
+    return (struct ui_words){.said = said, .bytes = lexicon_bytes_of, .ctx = said.ctx};
+}

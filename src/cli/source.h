@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "script/runner.h"
+#include "ui/feed.h"
 
 struct source {
     struct script *script;             /* owned */
@@ -19,5 +20,11 @@ struct source {
  * without operands: `otherwise`. source_done also after a failure. */
 int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e);
 void source_done(struct source *s);
+
+/* "exact", "fast", or NULL: nothing is computed. */
+const char *source_mode(const struct script_settings *s);
+
+/* The words of a run as screens and sentences need them; good as long as x. */
+struct ui_words source_words(const struct lexicon *x);
 
 #endif
