@@ -4,7 +4,7 @@
  *      [SCENARIO | FILE.rxs]                          names of scenarios, files that end in .rxs, folders
  *      (bash | zsh | fish)                            these words, and only in the first place
  *      [COMMAND | script | events]                    commands, these words
- *      PATH…                                          any file
+ *      [--tape] FILE…, DIR                            any file; --tape among the options
  *      PROMPT…                                        nothing: it is the person's own text
  */
 #include <ctype.h>
@@ -20,6 +20,7 @@ enum { OFFER_SCENARIOS = 1, OFFER_RXS = 2, OFFER_RXT = 4, OFFER_COMMANDS = 8, OF
 struct offer {
     struct buf first;   /* words of ( ): these alone in the first place */
     struct buf words;   /* other words of the language */
+    struct buf flags;   /* options that the command reads by itself */
     unsigned kinds;     /* OFFER_… */
 };
 
@@ -34,7 +35,8 @@ static unsigned kind_of(const char *word, size_t n)
         const char *word;
         unsigned kind;
     } KINDS[] = {{"SCENARIO", OFFER_SCENARIOS}, {"FILE.rxs", OFFER_RXS}, {"SCENARIO.rxs", OFFER_RXS},
-                 {"FILE.rxt", OFFER_RXT}, {"COMMAND", OFFER_COMMANDS}, {"PATH", OFFER_PATHS}};
+                 {"FILE.rxt", OFFER_RXT}, {"COMMAND", OFFER_COMMANDS}, {"FILE", OFFER_PATHS},
+                 {"DIR", OFFER_PATHS}};
     for (size_t i = 0; i < ARRAY_LEN(KINDS); i++)
         if (strlen(KINDS[i].word) == n && memcmp(KINDS[i].word, word, n) == 0)
             return KINDS[i].kind;
@@ -61,7 +63,9 @@ static void offer_read(const char *operands, struct offer *o)
             operands++;
         } else {
             o->kinds |= kind_of(operands, n);
-            if (islower((unsigned char)*operands))
+            if (*operands == '-')
+                add_word(&o->flags, operands, n);
+            else if (islower((unsigned char)*operands))
                 add_word(inside ? &o->first : &o->words, operands, n);
             operands += n;
         }
@@ -72,6 +76,7 @@ static void offer_done(struct offer *o)
 {
     buf_free(&o->first);
     buf_free(&o->words);
+    buf_free(&o->flags);
 }
 
 /* The words that an option's value can be, with spaces between; none: it is a number, a name, a file. */
@@ -93,13 +98,13 @@ static void option_words(enum cli_option which, struct buf *out)
 static bool takes_folder(enum cli_option which)
 {
     const char *value = cli_option_info(which)->value;
-    return value != NULL && strstr(value, "DIR") != NULL;
+    return value != NULL && strcmp(value, "DIR") == 0;
 }
 
 static bool takes_file(enum cli_option which)
 {
     const char *value = cli_option_info(which)->value;
-    return value != NULL && strstr(value, "FILE") != NULL;
+    return value != NULL && strcmp(value, "FILE") == 0;
 }
 
 static void command_words(struct buf *out)
@@ -186,11 +191,14 @@ static void bash_place(struct buf *out)
 
 static void bash_options(const struct cli_command_info *c, struct buf *out)
 {
+    struct offer o;
+    offer_read(c->operands, &o);
     buf_printf(out, "    %s) _radixscope_words '", c->name);
     for (int i = 0; i < OPT_COUNT; i++)
         if (cli_takes(c, (enum cli_option)i))
             buf_printf(out, "%s--%s", i > 0 ? " " : "", cli_option_info((enum cli_option)i)->name);
-    buf_puts(out, "' \"$cur\" ;;\n");
+    buf_printf(out, "%s%s' \"$cur\" ;;\n", o.flags.len > 0 ? " " : "", buf_text(&o.flags));
+    offer_done(&o);
 }
 
 static void bash_operands(const struct cli_command_info *c, const char *commands, struct buf *out)
@@ -264,6 +272,8 @@ static void zsh_option(enum cli_option which, struct buf *out)
 
 static void zsh_operands(const struct offer *o, struct buf *out)
 {
+    for (const char *at = buf_text(&o->flags); *at != '\0'; at += strcspn(at, " "), at += *at == ' ')
+        buf_printf(out, " \\\n            '%.*s'", (int)strcspn(at, " "), at);
     if (o->first.len > 0)
         buf_printf(out, " \\\n            '1:what:(%s)'", buf_text(&o->first));
     buf_puts(out, " \\\n            '*: :{");
@@ -353,6 +363,9 @@ static void fish_operands(const struct cli_command_info *c, const char *commands
 {
     struct offer o;
     offer_read(c->operands, &o);
+    for (const char *at = buf_text(&o.flags); *at != '\0'; at += strcspn(at, " "), at += *at == ' ')
+        buf_printf(out, "complete -c radixscope -n '__fish_seen_subcommand_from %s' -l %.*s\n", c->name,
+                   (int)strcspn(at, " ") - 2, at + 2);
     if (o.first.len > 0) /* only while none of them stands there */
         buf_printf(out, "complete -c radixscope -n '__fish_seen_subcommand_from %s; "
                         "and not __fish_seen_subcommand_from %s' -a '%s'\n", c->name, buf_text(&o.first),

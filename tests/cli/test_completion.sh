@@ -46,7 +46,7 @@ if command -v bash >/dev/null; then
     offers 'commands by their beginning' 'compare completion' radixscope com
     n=0
     for command in $commands; do
-        case $command in conform | check-model) continue ;; esac
+        case $command in conform | check-model) continue ;; esac # their help has no list of options
         offers "options of $command" "--help --version $(options_of "$command")" radixscope "$command" -
         n=$((n + 1))
     done
@@ -63,6 +63,7 @@ if command -v bash >/dev/null; then
     offers 'nothing for a number' '' radixscope run --max ''
     offers 'folders for a model' folder radixscope doctor --model ''
     offers 'topics' script radixscope help sc
+    offers 'flags of a tool' '--help --version --tape --check' radixscope conform -
     offers 'shells' 'bash' radixscope completion b
     offers 'nothing behind a whole line' '' radixscope completion bash ''
 else
@@ -91,7 +92,7 @@ if command -v fish >/dev/null; then
     verdict $? 'fish: values'
     n=0
     for command in $commands; do
-        case $command in conform | check-model) continue ;; esac
+        case $command in conform | check-model) continue ;; esac # their help has no list of options
         want=$(printf '%s\n' --help --version $(options_of "$command") | sort -u)
         got=$(fish_offers "radixscope $command --" | sed 's/=$//' | sort -u)
         [ "$got" = "$want" ] && n=$((n + 1)) || not_ok "fish: options of $command" "wanted: $want" "got: $got"
