@@ -109,7 +109,7 @@ static bool listed(const char *list, const char *name)
 
 bool cli_takes(const struct cli_command_info *command, enum cli_option which)
 {
-    return which <= OPT_VERSION || listed(command->options, OPTIONS[which].name);
+    return which <= OPT_VERSION || (which < OPT_COUNT && listed(command->options, OPTIONS[which].name));
 }
 
 void cli_help(struct buf *out)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "model/chat.h"
 #include "model/json.h"
 #include "model/safetensors.h"
 #include "model/sample.h"
@@ -12,7 +13,7 @@
 #define EXPECT_LIMIT ((size_t)256 << 20)
 
 struct checker {
-    const char *dir;
+    const char *dir, *file;          /* the file there that says what is expected */
     struct model *model;
     const struct model_config *config;
     struct kvrows *rows;
@@ -53,7 +54,7 @@ static uint32_t *read_ids(const struct checker *c, const json_t *first, const js
         const json_t *value = i < n ? json_array_get(first, i) : json_array_get(second, i - n);
         json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
         if (id < 0 || id >= (json_int_t)c->config->vocab) {
-            err_set(e, "%s/expect.json: a token id is %lld, but the vocabulary has %u", c->dir, (long long)id,
+            err_set(e, "%s/%s: a token id is %lld, but the vocabulary has %u", c->dir, c->file, (long long)id,
                     c->config->vocab);
             xfree(ids);
             return NULL;
@@ -83,21 +84,31 @@ static int refused(int from_err_set)
     return -1;
 }
 
+static int find_logits(struct checker *c, const json_t *entry, struct prompt *p)
+{
+    const char *name = json_text(entry, "logits");
+    const struct tensor *t = name != NULL ? safetensors_find(c->tensors, name) : NULL;
+    if (name == NULL)
+        return refused(err_set(c->e, "%s/%s: prompt %u names no logits", c->dir, c->file, p->index));
+    if (t == NULL || t->dtype != DTYPE_F32 || t->n_dims != 2 || t->shape[1] != c->config->vocab || t->shape[0] == 0 ||
+        t->shape[0] > p->n)
+        return refused(err_set(c->e, "%s/expect.safetensors: tensor %s is missing or not of shape [1 to %u, %u]",
+                               c->dir, name, p->n, c->config->vocab));
+    p->logits = t;
+    p->stored = (uint32_t)t->shape[0];
+    return 0;
+}
+
 static int prompt_read(struct checker *c, uint32_t index, const json_t *entry, struct prompt *p)
 {
-    const json_t *ids = json_object_get(entry, "ids"), *greedy = json_object_get(entry, "greedy");
-    const char *name = json_text(entry, "logits");
+    const json_t *ids = json_object_get(entry, "ids");
+    const json_t *greedy = json_object_get(entry, c->out->reference ? "greedy_ids" : "greedy");
     size_t n = json_array_size(ids), all = n + json_array_size(greedy), vocab = c->config->vocab;
     *p = (struct prompt){.index = index, .n = (uint32_t)n, .n_greedy = (uint32_t)(all - n)};
-    if (n == 0 || name == NULL || all > c->config->context)
-        return refused(err_set(c->e, "%s/expect.json: prompt %u has no ids, no logits, or does not fit the context",
-                               c->dir, index));
-    p->logits = safetensors_find(c->tensors, name);
-    if (p->logits == NULL || p->logits->dtype != DTYPE_F32 || p->logits->n_dims != 2 || p->logits->shape[1] != vocab ||
-        p->logits->shape[0] == 0 || p->logits->shape[0] > n)
-        return refused(err_set(c->e, "%s/expect.safetensors: tensor %s is missing or not of shape [1 to %zu, %zu]",
-                               c->dir, name, n, vocab));
-    p->stored = (uint32_t)p->logits->shape[0];
+    if (n == 0 || all > c->config->context)
+        return refused(err_set(c->e, "%s/%s: prompt %u has no ids or does not fit the context", c->dir, c->file, index));
+    if (!c->out->reference && find_logits(c, entry, p) != 0)
+        return -1;
     p->ids = read_ids(c, ids, greedy, c->e);
     if (p->ids == NULL)
         return -1;
@@ -154,7 +165,7 @@ static double largest_difference(const float *a, const float *b, size_t n)
     return worst;
 }
 
-/* The prompt in two runs, the second behind the first's rows: at every place that divides it. */
+/* The prompt in two runs, the second behind the first's rows: at the places that divide it. */
 static int check_splits(struct checker *c, struct prompt *p, float *line)
 {
     size_t vocab = c->config->vocab;
@@ -164,7 +175,8 @@ static int check_splits(struct checker *c, struct prompt *p, float *line)
         err_memory(c->e, p->n * sizeof *row, "KV rows");
         return -1;
     }
-    for (uint32_t at = 1; at < p->n && rc == 0; at++) {
+    uint32_t stride = c->out->reference ? 1 + p->n / 16 : 1; /* conversations are long: a sample of the places */
+    for (uint32_t at = 1; at < p->n && rc == 0; at += stride) {
         rc = run(c, p->ids, at, 0, row, p->split);
         if (rc == 0)
             rc = run(c, p->ids + at, p->n - at, at, row, p->split + at * vocab);
@@ -233,7 +245,7 @@ static int check_prompts(struct checker *c)
     size_t i;
     json_t *entry;
     if (json_array_size(prompts) == 0)
-        return err_set(c->e, "%s/expect.json holds no prompts", c->dir);
+        return err_set(c->e, "%s/%s holds no prompts", c->dir, c->file);
     json_array_foreach((json_t *)(uintptr_t)prompts, i, entry)
     {
         struct prompt p;
@@ -249,25 +261,29 @@ static int check_prompts(struct checker *c)
 
 /* ---- texts ---- */
 
-static int check_ids(struct checker *c, size_t index, const json_t *text, const json_t *wanted, unsigned flags)
+static void compare_ids(struct checker *c, size_t index, const struct ids *ids, const json_t *wanted)
 {
-    struct ids ids = {0};
-    if (tokenizer_encode(model_get_tokenizer(c->model), json_string_value(text), json_string_length(text), flags, &ids,
-                         c->e) != 0) {
-        ids_free(&ids);
-        return -1;
-    }
-    bool equal = ids.len == json_array_size(wanted);
+    bool equal = ids->len == json_array_size(wanted);
     size_t i = 0;
-    while (equal && i < ids.len && json_integer_value(json_array_get(wanted, i)) == (json_int_t)ids.at[i])
+    while (equal && i < ids->len && json_integer_value(json_array_get(wanted, i)) == (json_int_t)ids->at[i])
         i++;
-    equal = equal && i == ids.len;
+    equal = equal && i == ids->len;
     c->now->ids_checked++;
     c->now->ids_equal = c->now->ids_equal && equal;
     if (!equal)
-        c->out->pass = err_set(&c->out->first, "text %zu: token ids differ (%zu where %zu were expected)", index, ids.len, json_array_size(wanted)) == 0;
+        c->out->pass = err_set(&c->out->first, "text %zu: token ids differ (%zu where %zu were expected)", index,
+                               ids->len, json_array_size(wanted)) == 0;
+}
+
+static int check_ids(struct checker *c, size_t index, const json_t *text, const json_t *wanted, unsigned flags)
+{
+    struct ids ids = {0};
+    int rc = tokenizer_encode(model_get_tokenizer(c->model), json_string_value(text), json_string_length(text), flags,
+                              &ids, c->e);
+    if (rc == 0)
+        compare_ids(c, index, &ids, wanted);
     ids_free(&ids);
-    return 0;
+    return rc;
 }
 
 /* All at once, and once more token by token. */
@@ -306,11 +322,84 @@ static int check_texts(struct checker *c)
         const json_t *text = json_object_get(entry, "text"), *decoded = json_object_get(entry, "decoded");
         const json_t *plain = json_object_get(entry, "ids_without_specials");
         if (!json_is_string(text) || !json_is_string(decoded))
-            return err_set(c->e, "%s/expect.json: text %zu has no text and decoded", c->dir, i);
+            return err_set(c->e, "%s/%s: text %zu has no text and decoded", c->dir, c->file, i);
         if (check_ids(c, i, text, json_object_get(entry, "ids"), TOKENIZER_ADD_SPECIAL | TOKENIZER_PARSE_SPECIAL) != 0 ||
             check_ids(c, i, text, plain, TOKENIZER_PARSE_SPECIAL) != 0 || check_decoded(c, i, decoded, plain) != 0)
             return -1;
     }
+    return 0;
+}
+
+/* ---- conversations, of reference.json ---- */
+
+static int render(struct checker *c, const json_t *messages, struct ids *ids)
+{
+    size_t n = json_array_size(messages), i;
+    json_t *one;
+    struct chat_message *list = xcalloc(n + 1, sizeof *list);
+    int rc = 0;
+    if (list == NULL)
+        return refused(err_memory(c->e, (n + 1) * sizeof *list, "a conversation"));
+    json_array_foreach((json_t *)(uintptr_t)messages, i, one)
+    {
+        const json_t *text = json_object_get(one, "content");
+        const char *role = json_text(one, "role");
+        if (rc == 0 && (role == NULL || !json_is_string(text)))
+            rc = err_set(c->e, "%s/%s: message %zu has no role and content", c->dir, c->file, i);
+        if (rc == 0)
+            list[i] = (struct chat_message){role, json_string_value(text), json_string_length(text)};
+    }
+    if (rc == 0)
+        rc = chat_render(c->model, list, n, true, ids, c->e);
+    xfree(list);
+    return rc;
+}
+
+/* A conversation in the model's chat form, and the text of its answer. */
+static bool can_be_written(const json_t *messages)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)messages, i, one)
+    {
+        const char *role = json_text(one, "role");
+        if (role != NULL && strcmp(role, "tool") == 0)
+            return false; /* chat.h has no form for it */
+    }
+    return true;
+}
+
+static int check_conversation(struct checker *c, size_t index, const json_t *entry)
+{
+    const json_t *text = json_object_get(entry, "text"), *wanted = json_object_get(entry, "ids");
+    struct ids ids = {0};
+    bool written = can_be_written(json_object_get(entry, "messages"));
+    int rc = written ? render(c, json_object_get(entry, "messages"), &ids) : 0;
+    if (rc == 0 && written)
+        compare_ids(c, index, &ids, wanted);
+    ids_free(&ids);
+    if (rc != 0)
+        return -1;
+    json_t *answer = json_copy(json_object_get(entry, "greedy_ids"));
+    size_t n = json_array_size(answer);
+    if (n > 0 && chat_is_end(c->model, (uint32_t)json_integer_value(json_array_get(answer, n - 1))))
+        json_array_remove(answer, n - 1); /* the end token is no text */
+    if (answer == NULL || !json_is_string(text))
+        rc = err_set(c->e, "%s/%s: prompt %zu has no greedy_ids and text", c->dir, c->file, index);
+    else
+        rc = check_decoded(c, index, text, answer);
+    json_decref(answer);
+    return rc;
+}
+
+static int check_conversations(struct checker *c)
+{
+    size_t i;
+    json_t *entry;
+    c->now->ids_equal = c->now->decoded_equal = true;
+    json_array_foreach(json_object_get(c->expect, "prompts"), i, entry)
+        if (check_conversation(c, i, entry) != 0)
+            return -1;
     return 0;
 }
 
@@ -323,7 +412,9 @@ static int check_mode(struct checker *c, enum forward_mode mode)
     c->forward = forward_new_with(c->model, c->rows, mode, 1, &c->engine[mode], c->e);
     if (c->forward == NULL)
         return -1;
-    int rc = check_prompts(c) != 0 || check_texts(c) != 0 ? -1 : 0;
+    int rc = check_prompts(c);
+    if (rc == 0)
+        rc = c->out->reference ? check_conversations(c) : check_texts(c);
     forward_free(c->forward);
     c->forward = NULL;
     return rc;
@@ -336,10 +427,11 @@ static int cold_difference(struct checker *c, bool cast_rope, double *worst)
     float *line = xmalloc(c->config->vocab * sizeof *line);
     size_t i;
     json_t *entry;
-    int rc = line == NULL ? err_memory(c->e, c->config->vocab * sizeof *line, "the logits") : 0;
     *worst = 0;
-    c->forward = rc == 0 ? forward_new_with(c->model, c->rows, FORWARD_FAST, 1, &engine, c->e) : NULL;
-    rc = c->forward == NULL ? -1 : rc;
+    if (line == NULL)
+        return refused(err_memory(c->e, c->config->vocab * sizeof *line, "the logits"));
+    c->forward = forward_new_with(c->model, c->rows, FORWARD_FAST, 1, &engine, c->e);
+    int rc = c->forward == NULL ? -1 : 0;
     json_array_foreach(json_object_get(c->expect, "prompts"), i, entry)
     {
         struct prompt p = {0};
@@ -357,8 +449,8 @@ static int cold_difference(struct checker *c, bool cast_rope, double *worst)
 static int choose_rope(struct checker *c)
 {
     double plain, cast;
-    if (c->config->rope == ROPE_NONE)
-        return 0;
+    if (c->config->rope == ROPE_NONE || c->out->reference)
+        return 0; /* without logits nobody can tell */
     if (cold_difference(c, false, &plain) != 0 || cold_difference(c, true, &cast) != 0)
         return -1;
     c->out->cast_rope = cast < plain;
@@ -368,17 +460,19 @@ static int choose_rope(struct checker *c)
 
 static int open_expect(struct checker *c)
 {
-    char *json = json_path(c->dir, "expect.json", c->e), *tensors = json_path(c->dir, "expect.safetensors", c->e);
+    c->out->reference = !json_file_exists(c->dir, "expect.json") && json_file_exists(c->dir, "reference.json");
+    c->file = c->out->reference ? "reference.json" : "expect.json";
+    char *json = json_path(c->dir, c->file, c->e), *tensors = json_path(c->dir, "expect.safetensors", c->e);
     if (json != NULL && tensors != NULL) {
         c->expect = json_from_file(json, EXPECT_LIMIT, c->e);
-        if (c->expect != NULL)
+        if (c->expect != NULL && !c->out->reference)
             safetensors_open_file(tensors, &c->tensors, c->e);
     }
     xfree(json);
     xfree(tensors);
-    return c->tensors != NULL
-               ? 0
-               : err_hint(c->e, "check-model needs expect.json and expect.safetensors beside the checkpoint");
+    if (c->expect != NULL && (c->out->reference || c->tensors != NULL))
+        return 0;
+    return err_hint(c->e, "check-model needs expect.json and expect.safetensors, or reference.json, beside the checkpoint");
 }
 
 int model_check(const char *dir, const struct forward_engine *engine, struct check_result *out, struct err *e)
@@ -404,10 +498,10 @@ int model_check(const char *dir, const struct forward_engine *engine, struct che
     return rc;
 }
 
-static void mode_json(const struct check_mode *m, struct buf *out)
+static void mode_json(const struct check_mode *m, bool reference, struct buf *out)
 {
     buf_puts(out, "{\"max_abs_logit_diff\":");
-    if (m->max_abs_logit_diff < HUGE_VAL)
+    if (!reference && m->max_abs_logit_diff < HUGE_VAL)
         buf_printf(out, "%.9g", m->max_abs_logit_diff);
     else
         buf_puts(out, "null");
@@ -421,18 +515,33 @@ static void mode_json(const struct check_mode *m, struct buf *out)
 void check_json(const struct check_result *r, struct buf *out)
 {
     buf_printf(out, "{\"pass\":%s,\"modes\":{\"exact\":", r->pass ? "true" : "false");
-    mode_json(&r->mode[FORWARD_EXACT], out);
+    mode_json(&r->mode[FORWARD_EXACT], r->reference, out);
     buf_puts(out, ",\"fast\":");
-    mode_json(&r->mode[FORWARD_FAST], out);
+    mode_json(&r->mode[FORWARD_FAST], r->reference, out);
     buf_puts(out, "}}\n");
+}
+
+static void conversations_text(const struct check_mode *m, const char *name, struct buf *out)
+{
+    buf_printf(out,
+               "  %s  %u conversations: greedy tokens %u of %u; token ids of %u %s; text of the answers %s; "
+               "%u of %u splits equal to the last bit (largest difference %.2g)\n",
+               name, m->decoded_checked, m->greedy_equal, m->greedy_checked, m->ids_checked,
+               m->ids_equal ? "equal" : "DIFFER",
+               m->decoded_equal ? "equal" : "DIFFERS", m->splits_bit_equal, m->splits_checked, m->max_abs_split_diff);
 }
 
 void check_text(const char *dir, const struct check_result *r, struct buf *out)
 {
     static const char *const names[] = {"exact", "fast "};
-    buf_printf(out, "%s: %s\n", dir, r->pass ? "pass" : "FAIL");
+    buf_printf(out, "%s: %s%s\n", dir, r->pass ? "pass" : "FAIL",
+               r->reference ? " (against reference.json, which holds no logits)" : "");
     for (int i = 0; i < 2; i++) {
         const struct check_mode *m = &r->mode[i];
+        if (r->reference) {
+            conversations_text(m, names[i], out);
+            continue;
+        }
         buf_printf(out,
                    "  %s  largest logit difference %.2g (at most %g passes); greedy %u of %u; token ids of %u texts %s; "
                    "decoding %s; %u of %u splits equal to the last bit (largest difference %.2g)\n",

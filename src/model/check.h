@@ -4,6 +4,9 @@
  * greedy continuations, texts with their token ids and what these decode to. Both modes are checked, cold
  * and with every prompt split at every place through the row store; in exact mode a split run must give the
  * cold run's logits to the last bit.
+ *
+ * A folder without expect.json may hold reference.json, as the model in the box does: conversations with their
+ * token ids, greedy tokens and the answer's text. Then everything but the expected logits is checked.
  */
 #ifndef RADIXSCOPE_MODEL_CHECK_H
 #define RADIXSCOPE_MODEL_CHECK_H
@@ -30,6 +33,7 @@ struct check_mode {
 
 struct check_result {
     bool pass;
+    bool reference;             /* checked against reference.json: no logits were compared */
     bool cast_rope;             /* the expected logits were computed with RoPE frequencies in the weights' dtype */
     struct check_mode mode[2]; /* FORWARD_EXACT, FORWARD_FAST */
     struct err first;           /* what differs first, in words; not set if all passed */

@@ -205,6 +205,25 @@ done
 has 'compare says what was cut off' 1 'cut off: request 2 was cut off' $RX compare "$tmp/cut.rxs"
 has 'and how many are left' 1 'Only 1 of 2 requests answered' $RX compare "$tmp/cut.rxs"
 
+# ---- check-model: the model in the box brings reference.json; one changed token is noticed
+run $RX check-model data/model
+case $rc$out in
+0*'against reference.json'*'24 conversations: greedy tokens'*) ok 'check-model of the model in the box' ;;
+*) not_ok 'check-model of the model in the box' "rc $rc: $out$err" ;;
+esac
+has 'check-model --json' 0 '{"pass":true,"modes":{"exact":{"max_abs_logit_diff":null,' $RX check-model data/model --json
+mkdir "$tmp/altered"
+cp data/model/*.json data/model/model.safetensors "$tmp/altered"
+for change in 's/"greedy_ids": .731, 258/"greedy_ids": [731, 259/' 's/"text": "Grass is green/"text": "Grass is red/' \
+    's/"ids": .2043, 314/"ids": [2043, 315/'; do
+    sed "$change" data/model/reference.json >"$tmp/altered/reference.json"
+    cmp -s data/model/reference.json "$tmp/altered/reference.json" && not_ok "nothing changed: $change"
+    has "check-model notices $change" 1 'FAIL' $RX check-model "$tmp/altered"
+done
+rm "$tmp/altered/reference.json"
+has 'check-model without expectations' 1 'check-model needs expect.json and expect.safetensors, or reference.json' \
+    $RX check-model "$tmp/altered"
+
 # ---- pipes, full disks, ^C
 sh -c "$RX play shared-system-prompt; echo \$? >'$tmp/rc'" 2>"$tmp/err" | head -n 1 >/dev/null
 if [ ! -s "$tmp/err" ] && [ "$(cat "$tmp/rc")" = 0 ]; then ok 'a reader that goes away'; else
