@@ -52,7 +52,7 @@ static void draw_titles(const struct picture *p, const struct layout *l, struct 
     surface_title(s, l->request.x - 1, 1, l->request.w + 2, ROLE_TITLE, text);
     if (l->slots_edge >= 0)
         draw_slots_title(p, l, s);
-    view_story_title(p, text, sizeof text);
+    view_story_title(p, s, text, sizeof text);
     surface_title(s, 0, l->story_edge, s->w, ROLE_TITLE, text);
     if (l->time_edge >= 0)
         draw_time_title(p, l, s);
@@ -96,10 +96,11 @@ static void draw_list(const struct picture *p, struct surface *s, struct rect r)
 {
     bool choose = p->v->show == SHOW_WHY || p->v->show == SHOW_REQUESTS;
     int chosen = choose ? p->v->line : p->v->show == SHOW_LOG ? p->list->here : -1;
-    if (p->v->message[0] != '\0' && r.h > 1)
+    bool message = view_message_long(p, s);
+    if (message && r.h > 1)
         r.h--;
     list_draw(p->list, chosen, s, r);
-    if (p->v->message[0] != '\0')
+    if (message)
         surface_puts(s, (struct rect){r.x, r.y + r.h, r.w, 1}, r.x, r.y + r.h, ROLE_ALERT, p->v->message);
 }
 

@@ -71,7 +71,7 @@ void view_tree_title(const struct picture *p, char *out, size_t n);
 void view_request_title(const struct picture *p, char *out, size_t n);
 void view_slots_title(const struct picture *p, struct rect r, char *out, size_t n);
 void view_slots_counts(const struct picture *p, char *out, size_t n);
-void view_story_title(const struct picture *p, char *out, size_t n);
+void view_story_title(const struct picture *p, const struct surface *s, char *out, size_t n);
 
 /* The node above or below another in the tree as it is drawn (for choosing); the same one at the ends. */
 uint32_t view_tree_neighbour(const struct picture *p, uint32_t node, int dir);
@@ -80,6 +80,10 @@ uint32_t view_tree_neighbour(const struct picture *p, uint32_t node, int dir);
 uint32_t view_tree_at(const struct picture *p, struct rect r, int y);
 uint32_t view_slots_at(const struct picture *p, struct rect r, int x, int y);
 uint32_t view_timeline_at(const struct picture *p, struct rect r, int x);
+
+/* A message to the person stands in the last line of the screen; is this one too long for that? Then it takes
+ * the place of the sentence, as a whole. */
+bool view_message_long(const struct picture *p, const struct surface *s);
 
 /* Lines of the help screen at this width. */
 int view_help_lines(int width);

@@ -44,6 +44,10 @@ static void footer_keys(const struct picture *p, enum command out[6])
     else if (has_reasons(&p->m->step))
         six = REASONS;
     memcpy(out, six, 6 * sizeof *six);
+    bool none = p->marks->requests == 0 && !p->progress->working; /* typed keys alone: what else can be done */
+    for (int i = 0; i < 6 && none; i++)
+        if (out[i] == CMD_NEXT_REQUEST || out[i] == CMD_PREV_REQUEST)
+            out[i] = CMD_COMMAND;
 }
 
 /* In a list the arrows choose lines. */
@@ -80,11 +84,44 @@ static void draw_typing(const struct picture *p, struct surface *s, struct rect 
     surface_printf(s, r, x + 2, r.y, ROLE_LABEL, "%s", p->v->hint);
 }
 
+/* Is there a last line that nobody types in? (layout.c: none on a screen of three) */
+static bool line_is_free(const struct picture *p, const struct surface *s)
+{
+    return p->v->typing == TYPE_NOTHING && s->h > 3;
+}
+
+bool view_message_long(const struct picture *p, const struct surface *s)
+{
+    int width = utf8_string_width(p->v->message, strlen(p->v->message));
+    return width > 0 && (!line_is_free(p, s) || width > s->w - 2);
+}
+
+static int draw_key(struct surface *s, struct rect r, int x, const char *written, const char *brief, int gap)
+{
+    x = surface_puts(s, r, x, r.y, ROLE_KEY, written);
+    return surface_puts(s, r, x + 1, r.y, ROLE_TEXT, brief) + gap;
+}
+
+/* The message and, where there is room, the way to the keys and the way out. */
+static void draw_message(const struct picture *p, struct surface *s, struct rect r)
+{
+    int x = surface_puts(s, r, r.x, r.y, ROLE_ALERT, p->v->message) + 3;
+    for (int i = 0; i < 2; i++) {
+        const struct command_info *c = command_info(i == 0 ? CMD_HELP : CMD_QUIT);
+        if (x + (int)(strlen(c->written) + strlen(c->brief)) + 1 <= r.x + r.w)
+            x = draw_key(s, r, x, c->written, c->brief, 3);
+    }
+}
+
 void view_keys_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     enum command six[6];
     if (p->v->typing != TYPE_NOTHING) {
         draw_typing(p, s, r);
+        return;
+    }
+    if (p->v->message[0] != '\0' && !view_message_long(p, s)) {
+        draw_message(p, s, r);
         return;
     }
     footer_keys(p, six);
@@ -95,8 +132,7 @@ void view_keys_draw(const struct picture *p, struct surface *s, struct rect r)
         bool must = six[i] == CMD_HELP || six[i] == CMD_QUIT;
         if (!must && x + (int)(strlen(c->written) + strlen(brief)) + 1 + gap > r.x + r.w - 14)
             continue; /* the way to the other keys and the way out are always there */
-        x = surface_puts(s, r, x, r.y, ROLE_KEY, c->written);
-        x = surface_puts(s, r, x + 1, r.y, ROLE_TEXT, brief) + gap;
+        x = draw_key(s, r, x, c->written, brief, gap);
     }
     if (p->v->typed[0] != '\0')
         surface_printf(s, r, r.x + r.w - 8, r.y, ROLE_ALERT, "%6s G", p->v->typed);

@@ -147,9 +147,13 @@ static void add_choice(const struct picture *p, struct text *t)
     buf_free(&b);
 }
 
-static void add_story(const struct picture *p, struct text *t)
+static void add_story(const struct picture *p, struct text *t, bool message)
 {
     const struct moment *m = p->m;
+    if (message) {
+        text_puts(t, ROLE_ALERT, p->v->message);
+        return;
+    }
     if (p->v->focus != FOCUS_NONE) {
         add_choice(p, t);
         return;
@@ -164,18 +168,10 @@ static void add_story(const struct picture *p, struct text *t)
     buf_free(&b);
 }
 
-/* A message to the person takes the last line. */
-static void draw_message(const struct picture *p, struct surface *s, struct rect r)
-{
-    struct rect line = {r.x, r.y + r.h - 1, r.w, 1};
-    surface_fill(s, line, ROLE_TEXT);
-    surface_puts(s, line, line.x, line.y, ROLE_ALERT, p->v->message);
-}
-
 void view_story_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     struct text t = {0};
-    add_story(p, &t);
+    add_story(p, &t, view_message_long(p, s));
     text_wrap(&t, p->v->big ? r.w - 8 : r.w);
     bool spaced = p->v->big && (int)t.lines * 2 - 1 <= r.h; /* for a projector: room between the lines */
     for (int i = 0; spaced && (size_t)i < t.lines; i++)
@@ -185,15 +181,15 @@ void view_story_draw(const struct picture *p, struct surface *s, struct rect r)
     if (t.lines > (size_t)r.h && r.h > 0)
         surface_puts(s, r, r.x + r.w - 2, r.y + r.h - 1, ROLE_QUIET, "..");
     text_done(&t);
-    if (p->v->message[0] != '\0')
-        draw_message(p, s, r);
 }
 
 /* "cache_finished_req: insert_walk", the operation and the event within it. */
-void view_story_title(const struct picture *p, char *out, size_t n)
+void view_story_title(const struct picture *p, const struct surface *s, char *out, size_t n)
 {
     const struct moment *m = p->m;
-    if (p->v->focus != FOCUS_NONE)
+    if (view_message_long(p, s))
+        snprintf(out, n, "message (any key: back to what happened)");
+    else if (p->v->focus != FOCUS_NONE)
         snprintf(out, n, "the %s that is chosen (Esc: back to what happened)",
                  p->v->focus == FOCUS_TREE ? "node" : "slot");
     else if (m->at == 0)

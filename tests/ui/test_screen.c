@@ -52,6 +52,8 @@ static const struct shot SHOTS[] = {
     {"evict-120x40", scene_evict, "evict_node", 2, 120, 40, false, ""},
     {"fan-80x24", scene_fan_60, "new_leaf", 100, 80, 24, false, ""},
     {"fan-60x16-ascii", scene_fan_60, "new_leaf", 60, 60, 16, true, ""},
+    {"message-long-60x16", scene_three, "split_node", 1, 60, 16, false, "m"},
+    {"typed-start-80x24", scene_typed, "start", 1, 80, 24, false, ""},
     {"typed-take-80x24", scene_typed, "take", 2, 80, 24, false, ""},
     {"typed-evict-60x16", scene_typed, "evict_node", 1, 60, 16, false, ""},
     {"typed-fail-40x20", scene_typed, "alloc_fail", 1, 40, 20, false, ""},
