@@ -78,7 +78,6 @@ static void find_owners(struct scene sc, uint32_t current, uint32_t *owner, uint
 #define NODES_AT (offsetof(struct world, node) / 4)
 #define NODE_WORDS (sizeof(struct node) / 4)
 #define REQUESTS_AT (offsetof(struct world, request) / 4)
-#define REQUEST_WORDS (sizeof(struct request) / 4)
 
 static void touch_node(struct moment *m, uint32_t node, unsigned field, uint32_t before)
 {
@@ -99,10 +98,8 @@ static void visit_change(void *ctx, uint32_t word, uint32_t count)
 {
     struct moment *m = ctx;
     for (uint32_t i = word; i < word + count; i++) {
-        if (i >= NODES_AT && i < REQUESTS_AT)
+        if (i >= NODES_AT && i < REQUESTS_AT) /* requests stand behind the nodes */
             touch_node(m, (i - NODES_AT) / NODE_WORDS, (i - NODES_AT) % NODE_WORDS, m->sc.w->word[i]);
-        else if (i >= REQUESTS_AT && (i - REQUESTS_AT) / REQUEST_WORDS == m->request)
-            m->request_changed |= 1u << ((i - REQUESTS_AT) % REQUEST_WORDS);
     }
 }
 
@@ -263,12 +260,14 @@ static void load_path(struct moment *m)
 
 static void load_before(struct moment *m, struct cursor *c)
 {
-    m->touched_n = m->request_changed = 0;
+    m->touched_n = 0;
+    m->request_was = (struct request){0};
     m->owner_before = NULL;
     if (m->at == 0)
         return;
     cursor_seek(c, m->branch, m->at - 1);
     m->sc = cursor_scene(c);
+    m->request_was = m->sc.w->request[m->request];
     tape_changes(m->tape, m->branch, m->at, visit_change, m);
     if (m->was != NULL) {
         find_owners(m->sc, m->request, m->was, m->slots);

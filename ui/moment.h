@@ -58,7 +58,7 @@ struct moment {
     struct step step, op;            /* op: the operation that the step is part of */
     uint32_t op_at;                  /* 0: none */
     uint32_t request;                /* index, 0: none */
-    uint32_t request_changed;        /* bit i: word i of its struct request */
+    struct request request_was;      /* before the step */
     struct typed_key key;            /* key.begin 0: the step is part of no such command */
     uint32_t tip;                    /* deepest node of the path, 0: no path */
     uint32_t matched;                /* tokens on the path */
@@ -87,7 +87,6 @@ bool moment_changed(const struct moment *m, uint32_t node, unsigned field);
 /* Did it change anything but the node's place among its neighbours? Those get the mark '*'. */
 bool moment_marked(const struct moment *m, uint32_t node);
 #define NODE_FIELD(member) ((unsigned)(offsetof(struct node, member) / 4))
-#define REQUEST_FIELD(member) ((unsigned)(offsetof(struct request, member) / 4))
 
 /* Of the tokens of m->key, how many new ones got slots. */
 uint32_t moment_key_new(const struct moment *m);

@@ -120,6 +120,16 @@ static int strip_rows(const struct request *q, int width, int most)
     return rows < most ? rows : most;
 }
 
+/* Does this step write the keys and values of one of the tokens p … p + n - 1? */
+static bool kv_written(const struct moment *m, uint32_t p, uint32_t n)
+{
+    if (m->at == 0 || m->step.kind != EV_KV_WRITE)
+        return false;
+    uint32_t from = m->step.arg[event_arg(EV_KV_WRITE, "from")];
+    uint64_t end = (uint64_t)from + m->step.arg[event_arg(EV_KV_WRITE, "count")]; /* a file may lie */
+    return p < end && (uint64_t)p + n > from;
+}
+
 static void draw_strip(const struct moment *m, struct surface *s, struct rect r)
 {
     const struct request *q = &m->sc.w->request[m->request];
@@ -133,16 +143,15 @@ static void draw_strip(const struct moment *m, struct surface *s, struct rect r)
             at++;
         }
         enum part part = part_of(q, cached, p);
-        surface_put(s, r, r.x + at % r.w, r.y + at / r.w, PARTS[part].style, (uint32_t)PARTS[part].mark);
+        unsigned style = PARTS[part].style | (kv_written(m, p, each) ? STYLE_REVERSE : 0);
+        surface_put(s, r, r.x + at % r.w, r.y + at / r.w, style, (uint32_t)PARTS[part].mark);
     }
 }
 
 /* ---- what the marks mean ---------------------------------------------------------------------------- */
 
-static void count_parts(const struct moment *m, uint32_t count[PART_COUNT])
+static void count_parts(const struct request *q, uint32_t cached, uint32_t count[PART_COUNT])
 {
-    const struct request *q = &m->sc.w->request[m->request];
-    uint32_t cached = cached_now(m);
     uint32_t done = q->computed_len < q->prompt_len ? q->computed_len : q->prompt_len;
     count[PART_CACHED] = cached;
     count[PART_COMPUTED] = done > cached ? done - cached : 0;
@@ -150,15 +159,18 @@ static void count_parts(const struct moment *m, uint32_t count[PART_COUNT])
     count[PART_TODO] = q->prompt_len - cached - count[PART_COMPUTED];
 }
 
+/* Did this step change the part? A generated token changes twice: when it is chosen, and when its keys and
+ * values are written. */
 static bool part_changed(const struct moment *m, enum part part)
 {
-    const unsigned fields[PART_COUNT] = {
-        [PART_CACHED] = 1u << REQUEST_FIELD(cached_len),
-        [PART_COMPUTED] = 1u << REQUEST_FIELD(computed_len),
-        [PART_GENERATED] = 1u << REQUEST_FIELD(total_len),
-        [PART_TODO] = 1u << REQUEST_FIELD(cached_len) | 1u << REQUEST_FIELD(computed_len),
-    };
-    return (m->request_changed & fields[part]) != 0;
+    const struct request *q = &m->sc.w->request[m->request], *was = &m->request_was;
+    uint32_t now[PART_COUNT], before[PART_COUNT];
+    if (q->rid != was->rid)
+        return false; /* it has just arrived */
+    count_parts(q, q->cached_len, now);
+    count_parts(was, was->cached_len, before);
+    bool written = part == PART_GENERATED && q->computed_len > q->prompt_len && q->computed_len != was->computed_len;
+    return written || now[part] != before[part];
 }
 
 /* "in A C": the nodes that the cached tokens are read from. */
@@ -192,7 +204,7 @@ static void draw_part(const struct moment *m, struct surface *s, struct rect r, 
 static void draw_counts(const struct moment *m, struct surface *s, struct rect r)
 {
     uint32_t count[PART_COUNT];
-    count_parts(m, count);
+    count_parts(&m->sc.w->request[m->request], cached_now(m), count);
     bool wide = r.h == 2;
     int half = r.w / 2;
     for (int part = 0; part < PART_COUNT; part++) {
@@ -210,7 +222,7 @@ static void draw_counts_short(const struct moment *m, struct surface *s, struct 
 {
     uint32_t count[PART_COUNT];
     int x = r.x;
-    count_parts(m, count);
+    count_parts(&m->sc.w->request[m->request], cached_now(m), count);
     for (int part = 0; part < PART_COUNT; part++) {
         bool changed = part_changed(m, (enum part)part) && count[part] > 0;
         x = surface_printf(s, r, x, r.y, PARTS[part].style, "%c ", PARTS[part].mark);
@@ -347,11 +359,16 @@ void view_request_draw(const struct picture *p, struct surface *s, struct rect r
         draw_counts(m, s, last);
 }
 
-static const char *state_text(uint32_t state)
+/* What becomes of the request now. Between its look-up and the forward pass it is neither waiting nor
+ * computed: it has been let in. */
+static const char *state_text(const struct moment *m, const struct request *q)
 {
-    switch (state) {
+    bool running = q->state == REQ_PREFILL || q->state == REQ_DECODE;
+    if (running && m->op.kind == EV_MATCH)
+        return "looking up";
+    switch (q->state) {
     case REQ_WAITING: return "waiting";
-    case REQ_PREFILL: return "prefill";
+    case REQ_PREFILL: return q->computed_len > q->cached_len || m->op.kind == EV_PREFILL ? "prefill" : "admitted";
     case REQ_DECODE: return "decode";
     case REQ_FINISHED: return "answered";
     case REQ_REFUSED: return "refused";
@@ -377,5 +394,5 @@ void view_request_title(const struct picture *p, char *out, size_t n)
         snprintf(out, n, "Request %u", q->rid);
     else
         snprintf(out, n, "Request %u: %u tokens%s%s", q->rid, q->total_len, n > 40 ? ", " : "",
-             n > 40 ? state_text(q->state) : "");
+             n > 40 ? state_text(m, q) : "");
 }

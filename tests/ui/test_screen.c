@@ -47,6 +47,8 @@ static const struct shot SHOTS[] = {
     {"split-200x50-ascii", scene_three, "split_node", 1, 200, 50, true, ""},
     {"matched-80x24", scene_three, "matched", 3, 80, 24, false, ""},
     {"prefill-80x24", scene_three, "kv_write", 6, 80, 24, false, ""},
+    {"decode-80x24", scene_three, "kv_write", 2, 80, 24, false, ""},
+    {"admitted-120x40", scene_three, "alloc", 1, 120, 40, false, ""},
     {"answer-80x24", scene_three, "answer", 3, 80, 24, false, ""},
     {"evict-80x24", scene_evict, "evict_node", 1, 80, 24, false, ""},
     {"evict-120x40", scene_evict, "evict_node", 2, 120, 40, false, ""},
