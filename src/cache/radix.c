@@ -384,10 +384,11 @@ void radix_delete_leaf(struct cache *c, uint32_t node)
 
 void radix_path_slots(struct scene sc, uint32_t node, uint32_t *out)
 {
-    for (uint32_t at = node_start(sc.w, node); node != ROOT; node = sc.w->node[node].parent) {
+    uint32_t at = node_start(sc.w, node);
+    while (node != ROOT) {
         memcpy(out + at, node_slots(sc, node), sc.w->node[node].len * sizeof *out);
-        uint32_t parent = sc.w->node[node].parent;
-        at -= sc.w->node[parent].len;
+        node = sc.w->node[node].parent;
+        at -= sc.w->node[node].len;
     }
 }
 

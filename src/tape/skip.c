@@ -132,27 +132,35 @@ static void pack_sides(struct skip_block *b, const struct world *w, uint32_t *be
     }
 }
 
+/* Find the runs, pack both sides into scratch (twice the words), then keep what they need. */
+static bool make_block(struct skip_maker *m, const struct world *w, uint32_t *scratch, struct skip_block *b)
+{
+    uint32_t *after = scratch + m->noted_n;
+    find_runs(m, b->run);
+    befores_in_order(m, scratch);
+    pack_sides(b, w, scratch, after);
+    b->before = xmalloc(((size_t)b->befores + b->afters) * sizeof *scratch);
+    if (b->before == NULL)
+        return false;
+    b->after = b->before + b->befores;
+    memcpy(b->before, scratch, b->befores * sizeof *scratch);
+    memcpy(b->after, after, b->afters * sizeof *scratch);
+    return true;
+}
+
 bool skip_make(struct skip_maker *m, const struct world *w, uint32_t to, struct skip_block *out)
 {
     *out = (struct skip_block){.from = m->from, .to = to};
-    uint32_t *scratch = m->broken ? NULL : xmalloc(2 * (size_t)m->noted_n * sizeof *scratch);
-    out->runs = scratch != NULL ? find_runs(m, NULL) : 0;
-    struct skip_run *run = scratch != NULL ? xmalloc(out->runs * sizeof *run) : NULL;
-    out->run = run;
-    if (run != NULL) {
-        find_runs(m, run);
-        befores_in_order(m, scratch);
-        pack_sides(out, w, scratch, scratch + m->noted_n);
-        out->before = xmalloc(((size_t)out->befores + out->afters) * sizeof *scratch);
-    }
-    if (out->before != NULL) {
-        out->after = out->before + out->befores;
-        memcpy(out->before, scratch, out->befores * sizeof *scratch);
-        memcpy(out->after, scratch + m->noted_n, out->afters * sizeof *scratch);
-    } else
-        xfree(run);
+    if (m->broken)
+        return false;
+    out->runs = find_runs(m, NULL);
+    out->run = xmalloc(out->runs * sizeof *out->run);
+    uint32_t *scratch = xmalloc(2 * (size_t)m->noted_n * sizeof *scratch);
+    bool made = out->run != NULL && scratch != NULL && make_block(m, w, scratch, out);
+    if (!made)
+        xfree(out->run);
     xfree(scratch);
-    return out->before != NULL;
+    return made;
 }
 
 void skip_apply(const struct skip_block *b, struct world *w, bool forward)
