@@ -232,6 +232,10 @@ for sig in HUP TERM QUIT SEGV ABRT; do
     # a sanitizer reports the signal and exits with a code of its own
     check "SIG$sig restores the terminal" restored "$code"
     check "SIG$sig is told to the parent" [ "${code:-0}" -ne 0 ]
+    case $sig in # these a sanitizer leaves alone: the program dies of them, as a shell tells it
+    HUP) check "SIGHUP is what it dies of" [ "$code" = 129 ] ;;
+    TERM) check "SIGTERM is what it dies of" [ "$code" = 143 ] ;;
+    esac
 done
 
 # ---- terminals --------------------------------------------------------------------------------------------------
