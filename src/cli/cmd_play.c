@@ -1,6 +1,8 @@
 /* radixscope play [SCENARIO | FILE.rxs], radixscope replay FILE */
 #include <string.h>
+#include <unistd.h>
 
+#include "cli/places.h"
 #include "cli/show.h"
 
 static int play(struct cli *c, const char *otherwise, struct err *e)
@@ -25,7 +27,8 @@ int cmd_replay(struct cli *c, struct err *e)
         return err_hint(e, "radixscope help replay");
     }
     size_t n = strlen(c->arg[0]);
-    if (n > 4 && strcmp(c->arg[0] + n - 4, ".rxs") == 0)
+    bool script = n > 4 && strcmp(c->arg[0] + n - 4, ".rxs") == 0;
+    if (script || (access(c->arg[0], F_OK) != 0 && place_is_scenario(c, c->arg[0])))
         return play(c, NULL, e);
     return show_recording(c, c->arg[0], e);
 }

@@ -173,6 +173,17 @@ static int unknown_scenario(const struct cli *c, const char *name, struct err *e
     return -1;
 }
 
+bool place_is_scenario(const struct cli *c, const char *name)
+{
+    struct buf path = {0};
+    struct err ignored = {0};
+    bool is = *name != '\0' && strchr(name, '/') == NULL && place_data(c, &path, &ignored) == 0;
+    buf_printf(&path, "/scenarios/%s.rxs", name);
+    is = is && !path.failed && access(path.data, R_OK) == 0;
+    buf_free(&path);
+    return is;
+}
+
 int place_scenario(const struct cli *c, const char *name, struct buf *out, struct err *e)
 {
     if (strchr(name, '/') != NULL || ends_with(name, ".rxs")) {

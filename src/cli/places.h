@@ -17,6 +17,9 @@ int place_model(const struct cli *c, struct buf *out, struct err *e);
 /* Append the file of a scenario: a name from the data folder, or a path (with / or .rxs). */
 int place_scenario(const struct cli *c, const char *name, struct buf *out, struct err *e);
 
+/* Is this word, without / and .rxs, the name of one of our scenarios? */
+bool place_is_scenario(const struct cli *c, const char *name);
+
 /* Calls visit with the name of each scenario, in order. */
 int place_scenarios(const struct cli *c, void (*visit)(void *ctx, const char *name), void *ctx, struct err *e);
 

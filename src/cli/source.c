@@ -1,5 +1,6 @@
 #include "cli/source.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/places.h"
@@ -58,6 +59,12 @@ static struct script *script_of_prompts(const struct cli *c, struct err *e)
     return s;
 }
 
+/* A single word that is a scenario's name means the scenario, as it does for play. */
+static bool means_scenario(const struct cli *c)
+{
+    return c->args == 1 && place_is_scenario(c, c->arg[0]);
+}
+
 static struct script *load_scenario(const struct cli *c, const char *name, struct err *e)
 {
     struct buf path = {0};
@@ -82,7 +89,7 @@ static struct script *load(struct source *source, const struct cli *c, bool prom
             return NULL;
         }
     }
-    if (c->args == 0 || !prompts || is_script(c->arg[0])) {
+    if (c->args == 0 || !prompts || is_script(c->arg[0]) || means_scenario(c)) {
         if (c->option[OPT_SYSTEM] != NULL) {
             err_usage(e, "--system is for PROMPTS; a script has a system line of its own");
             return NULL;
@@ -118,6 +125,52 @@ static int apply_options(struct source *s, const struct cli *c, struct err *e)
     return 0;
 }
 
+/* ---- expectations -------------------------------------------------------------------------------------- */
+
+/* The first option that makes this run another one than the script was written for, and in `was` what that was;
+ * OPT_COUNT: none. */
+static enum cli_option find_override(const struct cli *c, const struct script_settings *own,
+                                     const struct script_settings *now, struct buf *was)
+{
+    if (now->pool != own->pool) {
+        buf_printf(was, "pool %u", own->pool);
+        return OPT_POOL;
+    }
+    if (now->page != own->page) {
+        buf_printf(was, "page %u", own->page);
+        return OPT_PAGE;
+    }
+    if (now->policy != own->policy) {
+        buf_printf(was, "policy %s", policy_name(own->policy));
+        return OPT_POLICY;
+    }
+    if (now->rules != own->rules) {
+        buf_printf(was, "rules %s", own->rules == RULES_UNIFIED ? "unified" : "classic");
+        return OPT_RULES;
+    }
+    if (own->tokens != TOKENS_MODEL || (!cli_has(c, OPT_MAX) && !cli_has(c, OPT_MODEL)))
+        return OPT_COUNT;
+    buf_puts(was, cli_has(c, OPT_MAX) ? "whole answers" : "the model in the box");
+    return cli_has(c, OPT_MAX) ? OPT_MAX : OPT_MODEL;
+}
+
+/* A script's numbers hold for its own settings. With others it still runs, and nobody is told that it failed. */
+static void leave_expectations(struct source *s, const struct cli *c)
+{
+    struct script_settings own;
+    struct buf was = {0};
+    bool any = false;
+    for (uint32_t i = 0; i < s->script->count; i++)
+        any = any || s->script->command[i].kind == RXS_EXPECT;
+    script_settings(s->script, &own);
+    enum cli_option which = any ? find_override(c, &own, &s->settings, &was) : OPT_COUNT;
+    s->script->unchecked = which != OPT_COUNT;
+    if (s->script->unchecked)
+        fprintf(stderr, "radixscope: expectations belong to %s; not checked with --%s %s\n", buf_text(&was),
+                cli_option_info(which)->name, c->option[which]);
+    buf_free(&was);
+}
+
 int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e)
 {
     *s = (struct source){0};
@@ -127,6 +180,7 @@ int source_open(struct source *s, struct cli *c, bool prompts, const char *other
     script_settings(s->script, &s->settings);
     if (apply_options(s, c, e) != 0)
         return -1;
+    leave_expectations(s, c);
     if (s->settings.tokens == TOKENS_MODEL && place_model(c, &s->model_dir, e) != 0)
         return -1;
     s->config.model_dir = buf_text(&s->model_dir);

@@ -16,7 +16,8 @@ struct source {
     struct runner_config config;       /* settings and model_dir filled in */
 };
 
-/* Operands that are no single .rxs file are prompts (`prompts` allows them), else a scenario's name;
+/* Operands that are no single .rxs file and no scenario's name are prompts (`prompts` allows them), else a
+ * scenario's name;
  * without operands: `otherwise`. source_done also after a failure. */
 int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e);
 void source_done(struct source *s);

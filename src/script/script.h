@@ -11,7 +11,7 @@
  * alone). A value is a bare word or a "text" with the escapes \" \\ \n \t \xHH \u{HEX}; # begins a
  * comment. Settings come before the first action, because a world is made with them.
  *
- * Parsing runs nothing. A script is immutable and owns all its texts; any thread may read it. Errors
+ * Parsing runs nothing. A script that runs is immutable and owns all its texts; any thread may read it. Errors
  * name file, line and column, what was found there and what is possible.
  */
 #ifndef RADIXSCOPE_SCRIPT_SCRIPT_H
@@ -108,6 +108,7 @@ struct script {
     size_t source_len;
     struct script_command *command; /* (count) */
     uint32_t count;
+    bool unchecked;          /* its expectations were written for other settings: they are not checked */
 };
 
 enum token_source { TOKENS_MODEL, TOKENS_WORDS, TOKENS_LETTERS };

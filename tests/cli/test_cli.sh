@@ -164,6 +164,25 @@ for scenario in data/scenarios/*.rxs; do
     [ "$rc" = 0 ] && ok "play $(basename "$scenario" .rxs)" || not_ok "play $scenario" "$err"
 done
 
+# ---- a scenario with other settings runs; what it expects belongs to its own
+for option in '--pool 256' '--page 4' '--policy mru' '--rules unified' '--max 2'; do
+    says "expectations and $option" 0 "radixscope: expectations belong to $(
+        case $option in
+        *pool*) echo 'pool 128' ;; *page*) echo 'page 1' ;; *policy*) echo 'policy lru' ;;
+        *rules*) echo 'rules classic' ;; *) echo 'whole answers' ;;
+        esac); not checked with $option" $RX play shared-system-prompt --plain $option
+done
+says 'the same pool is no other setting' 0 '' $RX play shared-system-prompt --plain --pool 128
+says 'expectations that are left out in compare' 0 \
+    'radixscope: expectations belong to page 1; not checked with --page 4' $RX compare --page 4
+
+# ---- a scenario by its name, also where a prompt could stand
+has 'run SCENARIO' 0 'insert: 8 tokens were there, 3 are new' $RX run two-strings
+has 'compare SCENARIO' 0 'A chat with memory' $RX compare multi-turn
+has 'replay SCENARIO' 0 'SPLIT_NODE' $RX replay two-strings
+has 'two prompts stay prompts' 0 'request 2: "two-strings"' $RX run small-pool two-strings
+has 'what is no scenario is a prompt' 0 'request 1: "two-string"' $RX run two-string
+
 # ---- compare
 run $RX compare --json
 numbers=$(printf '%s' "$out" | grep -oE '"prompt_tokens":[0-9]+,"cached_tokens":[0-9]+,"generated_tokens":[0-9]+,"tokens_equal":[a-z]+,"max_abs_logit_diff":[^,]*' |
