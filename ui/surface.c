@@ -106,8 +106,8 @@ static uint32_t drawable(const struct surface *s, uint32_t code)
 {
     if (code == '\n' || code == '\t' || code == '\r' || code == 0xa0)
         return ' ';
-    if (code == UTF8_BAD || code < 0x20 || (code >= 0x7f && code < 0xa0))
-        return '?';
+    if (code == UTF8_BAD || code < 0x20 || (code >= 0x7f && code < 0xa0) || (code & 0xfffe) == 0xfffe)
+        return '?'; /* the last group: no characters, and an SVG may not hold them */
     if (is_joiner(code) || code == 0xad)
         return 0;
     if (s->ascii && code > 0x7e)
@@ -289,12 +289,20 @@ static void add_cell(const struct cell *c, struct buf *out)
         buf_add(out, bytes, utf8_encode(code[i], bytes));
 }
 
-static int used_width(const struct surface *s, int y, bool styled)
+/* Does a space in this style show anything? */
+static bool style_shows(const struct theme *theme, unsigned style)
+{
+    struct paint p = theme_paint(theme, style);
+    return p.bg >= 0 || (p.flags & (STYLE_UNDER | STYLE_REVERSE)) != 0;
+}
+
+/* Cells of line y without the blank ones at its end; with a theme those that are painted count. */
+static int used_width(const struct surface *s, int y, const struct theme *theme)
 {
     int n = s->w;
     for (; n > 0; n--) {
         const struct cell *c = surface_cell(s, n - 1, y);
-        if (c->width != 1 || c->code != ' ' || (styled && (c->style & ~(unsigned)STYLE_BOLD) != ROLE_TEXT))
+        if (c->width != 1 || c->code != ' ' || (theme != NULL && style_shows(theme, c->style)))
             break;
     }
     return n;
@@ -303,7 +311,7 @@ static int used_width(const struct surface *s, int y, bool styled)
 void surface_to_text(const struct surface *s, struct buf *out)
 {
     for (int y = 0; y < s->h; y++) {
-        int n = used_width(s, y, false);
+        int n = used_width(s, y, NULL);
         for (int x = 0; x < n; x++)
             add_cell(surface_cell(s, x, y), out);
         buf_putc(out, '\n');
@@ -326,7 +334,7 @@ static void add_paint(struct paint p, struct buf *out)
 void surface_to_ansi(const struct surface *s, const struct theme *theme, struct buf *out)
 {
     for (int y = 0; y < s->h; y++) {
-        int n = used_width(s, y, true);
+        int n = used_width(s, y, theme);
         unsigned style = ROLE_COUNT; /* none yet */
         for (int x = 0; x < n; x++) {
             const struct cell *c = surface_cell(s, x, y);
