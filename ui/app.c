@@ -37,7 +37,7 @@ static void app_progress(struct app *a)
     if (a->feed->progress != NULL)
         a->feed->progress(a->feed->ctx, &a->progress);
     if (a->progress.failed && !a->progress.working)
-        snprintf(a->v.message, sizeof a->v.message, "%s", a->progress.line);
+        app_say_error(a);
 }
 
 int app_init(struct app *a, const struct ui_feed *feed, const struct ui_options *options, struct err *e)
@@ -85,7 +85,7 @@ static void stop_waiting(struct app *a)
     a->v.waiting = false;
     a->v.message[0] = '\0';
     if (a->progress.failed)
-        snprintf(a->v.message, sizeof a->v.message, "%s", a->progress.line);
+        app_say_error(a);
 }
 
 void app_look(struct app *a)

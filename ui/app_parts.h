@@ -13,6 +13,7 @@
 #include "ui/app.h"
 
 void app_say(struct app *a, const char *message);      /* shown until the next key */
+void app_say_error(struct app *a);                     /* the run's, if it has failed */
 
 void app_step(struct app *a);                          /* one forward; at the end: waits or says so */
 void app_back(struct app *a);

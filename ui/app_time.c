@@ -15,6 +15,14 @@ void app_say(struct app *a, const char *message)
     snprintf(a->v.message, sizeof a->v.message, "%s", message);
 }
 
+void app_say_error(struct app *a)
+{
+    if (a->progress.failed)
+        snprintf(a->v.message, sizeof a->v.message, "The run ended early: %s", a->progress.line);
+    else
+        app_say(a, "Nothing has failed.");
+}
+
 void app_goto(struct app *a, uint32_t at)
 {
     moment_load(&a->m, &a->cursor, a->m.branch, at);
@@ -59,6 +67,10 @@ void app_at_end(struct app *a)
         return;
     }
     a->v.playing = false;
+    if (a->progress.failed) {
+        app_say_error(a);
+        return;
+    }
     app_say(a, "This is the last step. Home goes to the first, q leaves.");
 }
 

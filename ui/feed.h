@@ -22,7 +22,7 @@
 struct ui_progress {
     bool working;         /* more steps will come by themselves */
     bool failed;          /* the work ended early; `line` says why */
-    char line[256];       /* one sentence for people, "" when there is nothing to say */
+    char line[512];       /* one sentence for people, "" when there is nothing to say */
 };
 
 struct ui_words {

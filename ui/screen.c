@@ -39,7 +39,7 @@ static void draw_time_title(const struct picture *p, const struct layout *l, str
                  p->v->waiting ? "waiting for the next step: " : "computing: ", p->m->length);
         right_title(s, l->time_edge, 10, ROLE_CHANGED, text);
     } else if (g->failed) {
-        right_title(s, l->time_edge, 10, ROLE_ALERT, "the run ended early");
+        right_title(s, l->time_edge, 10, ROLE_ALERT, "the run ended early (e: why)");
     }
 }
 

@@ -41,7 +41,7 @@ struct view {
     enum typing typing;     /* what the text field is for, while it is open */
     char typed[256];        /* the text in it; or a number before G */
     char hint[160];         /* what could be typed next */
-    char message[256];      /* for the person, until the next key */
+    char message[560];      /* for the person, until the next key */
 };
 
 struct picture {

@@ -44,6 +44,9 @@ static void footer_keys(const struct picture *p, enum command out[6])
     else if (has_reasons(&p->m->step))
         six = REASONS;
     memcpy(out, six, 6 * sizeof *six);
+    for (int i = 0; i < 6 && p->progress->failed; i++)
+        if (six == END && out[i] == CMD_PREV_REQUEST)
+            out[i] = CMD_ERROR;
     bool none = p->marks->requests == 0 && !p->progress->working; /* typed keys alone: what else can be done */
     for (int i = 0; i < 6 && none; i++)
         if (out[i] == CMD_NEXT_REQUEST || out[i] == CMD_PREV_REQUEST)

@@ -292,10 +292,8 @@ static void draw_key_counts(const struct moment *m, struct surface *s, struct re
     if (found > 0)
         draw_sources(m, s, (struct rect){r.x, r.y, r.w, 1}, x, found);
     x = surface_puts(s, r, r.x, r.y + 1, PARTS[PART_GENERATED].style, "+");
-    surface_printf(s, r, x, r.y + 1, ROLE_TEXT, " %u new%s", fresh,
-                   fresh == 0                ? ""
-                   : m->key.state == KEY_IN ? ", in the tree now"
-                                             : ", being inserted");
+    surface_printf(s, r, x, r.y + 1, ROLE_TEXT, " %u %s", fresh,
+                   fresh == 0 ? "new" : m->key.state == KEY_IN ? "cached now" : "being inserted");
     x = surface_puts(s, r, r.x, r.y + 2, PARTS[PART_TODO].style, ".");
     surface_printf(s, r, x, r.y + 2, ROLE_TEXT, " %u %s", m->key.units - found - fresh, key_rest(m->key.state));
 }

@@ -111,15 +111,45 @@ static int show_printed(struct source *s, struct err *e)
 
 /* ---- with a worker: the screen and the conversation ------------------------------------------------------- */
 
+/* What is on the screen: the scenario, and then the commands that a person types. */
+struct live {
+    struct worker *w;
+    bool over;           /* the scenario has come to its end; what fails now was typed */
+    struct err failure;  /* the scenario's */
+};
+
+static void note_end(struct live *l, const struct worker_status *st)
+{
+    if (l->over)
+        return;
+    l->over = st->state == WORKER_FAILED || (st->state != WORKER_RUNNING && st->queued == 0);
+    if (st->state == WORKER_FAILED)
+        l->failure = st->failure;
+}
+
+/* "/a/b/c.rxs:13:25: expected …" from "c.rxs" on: the folder is known, and the line is short. */
+static const char *without_folder(const char *what)
+{
+    const char *name = what;
+    for (size_t i = 0; what[i] != '\0' && what[i] != ':' && what[i] != ' '; i++)
+        if (what[i] == '/')
+            name = what + i + 1;
+    return name;
+}
+
 static void take_progress(void *ctx, struct ui_progress *out)
 {
-    struct worker *w = ctx;
+    struct live *l = ctx;
     struct worker_status st;
-    worker_drain(w);
-    worker_get_status(w, &st);
-    *out = (struct ui_progress){.working = st.state == WORKER_RUNNING, .failed = st.state == WORKER_FAILED};
-    if (st.state == WORKER_FAILED)
-        snprintf(out->line, sizeof out->line, "%.200s", st.failure.what);
+    worker_drain(l->w);
+    worker_get_status(l->w, &st);
+    note_end(l, &st);
+    /* what waits is work, too: between two scripts nothing runs for a moment */
+    *out = (struct ui_progress){.working = st.state == WORKER_RUNNING || st.queued > 0,
+                                .failed = st.state == WORKER_FAILED && st.queued == 0};
+    if (out->failed)
+        snprintf(out->line, sizeof out->line, "%.300s%s%.200s", without_folder(st.failure.what),
+                 st.failure.hint[0] != '\0' ? "; " : "", st.failure.hint);
     else if (st.state == WORKER_CANCELLED)
         snprintf(out->line, sizeof out->line, "cancelled");
     else if (st.state == WORKER_RUNNING && st.command != NULL)
@@ -128,7 +158,26 @@ static void take_progress(void *ctx, struct ui_progress *out)
 
 static int submit_line(void *ctx, int branch, uint32_t at, const char *line, struct err *e)
 {
-    return worker_submit_line(ctx, line, branch, at, e);
+    return worker_submit_line(((struct live *)ctx)->w, line, branch, at, e);
+}
+
+/* The screen until the person leaves. A scenario that failed is told once more when the terminal is back. */
+static int show_screen(const struct cli *c, struct worker *w, const struct source *s, const struct ui_words *words,
+                       struct err *e)
+{
+    struct live live = {.w = w};
+    struct ui_feed feed = {.tape = worker_tape(w), .title = s->settings.title, .mode = source_mode(&s->settings),
+                           .words = *words, .wake_fd = worker_fd(w), .progress = take_progress,
+                           .command = submit_line, .ctx = &live};
+    struct ui_options options = screen_options(c);
+    struct worker_status st;
+    int rc = app_run(&feed, &options, e);
+    worker_get_status(w, &st);
+    note_end(&live, &st);
+    if (rc != 0 || !live.failure.set)
+        return rc;
+    *e = live.failure;
+    return -1;
 }
 
 /* The same, and wait until it has run. */
@@ -175,14 +224,10 @@ static int show_live(struct cli *c, struct source *s, enum way way, struct err *
     s->settings.title = title;
     int rc = worker_submit(w, s->script, -1, 0, e);
     s->script = NULL;
-    if (rc == 0 && way == WAY_SESSION) {
+    if (rc == 0 && way == WAY_SESSION)
         rc = converse(w, s, &words, e);
-    } else if (rc == 0) {
-        struct ui_feed feed = {.tape = worker_tape(w), .title = title, .mode = source_mode(&s->settings), .words = words,
-                               .wake_fd = worker_fd(w), .progress = take_progress, .command = submit_line, .ctx = w};
-        struct ui_options options = screen_options(c);
-        rc = app_run(&feed, &options, e);
-    }
+    else if (rc == 0)
+        rc = show_screen(c, w, s, &words, e);
     worker_free(w);
     return rc;
 }

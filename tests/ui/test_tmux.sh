@@ -82,7 +82,7 @@ runs=0
 start() { # [ENVIRONMENT…]: the stepper in a fresh shell; its exit code will be told as "left N with CODE"
     runs=$((runs + 1))
     type_line "clear; stty -g > $dir/before; $* $PROGRAM play ${script:-$dir/letters.rxs}; echo left $runs with \$?; stty -g > $dir/after"
-    wait_for 'step [0-9]* of [0-9]*$' && wait_for 'quit'
+    wait_for 'step [0-9]* of [0-9]*$' && wait_for '? keys'
 }
 restored() { # the terminal is in the same state, out of the alternate screen, with its cursor shown
     wait_for "left $runs with $1" && wait_for 'ready>' && [ "$(cat "$dir/before")" = "$(cat "$dir/after")" ] &&
@@ -204,6 +204,30 @@ if [ -f "$RADIXSCOPE_DATA/model/model.safetensors" ]; then
 else
     echo "skip - there is no model in $RADIXSCOPE_DATA/model"
 fi
+
+# ---- a run that fails ---------------------------------------------------------------------------------------
+cat > "$dir/wrong.rxs" << 'END'
+title "wrong"
+tokens letters
+pool 64
+insert "the quick brown fox"
+insert "the quick red fox"
+expect matched=19 added=40 nodes=7 leaves=9 used=60 free=4
+END
+script=$dir/wrong.rxs
+start
+check "its error is shown, without its folder" wait_for 'The run ended early: wrong.rxs:6:'
+check "the whole of it" wait_for 'but it is 10'
+press Right
+check "a key brings the sentence back" wait_gone 'The run ended early:'
+press e
+check "e shows it again" wait_for 'The run ended early: wrong.rxs:6:'
+press End Right
+check "the last step, too" wait_for 'The run ended early: wrong.rxs:6:'
+press q
+check "q leaves with 1" restored 1
+check "and the error stands below" wait_for 'wrong.rxs:6:'
+script=
 
 # ---- ways out -------------------------------------------------------------------------------------------------
 start
