@@ -10,6 +10,7 @@
 #include "cache/req.h"
 #include "cache/slots.h"
 #include "engine/adapter.h"
+#include "engine/stop.h"
 #include "model/chat.h"
 #include "model/forward.h"
 #include "model/lora.h"
@@ -34,6 +35,7 @@ struct running {
     const struct request_spec *spec;
     struct request_report *out;
     struct sampler *sampler;
+    struct stop_watch watch;
     uint32_t req, next;        /* next: the token just sampled */
 };
 
@@ -263,7 +265,8 @@ static int arrive(struct engine *en, struct running *r, struct err *e)
     uint32_t context = model_get_config(en->cfg.model)->context;
     uint32_t cap = s->n + s->max_new < context ? s->n + s->max_new : context > s->n ? context : s->n;
     struct req_spec spec = {.tok = s->ids, .n = s->n, .cap = cap, .max_new = s->max_new, .priority = s->priority,
-                            .seed = (uint32_t)s->seed, .ns = adapter_namespace(c->s, s),
+                            .seed = s->sampling != NULL ? (uint32_t)s->sampling->seed : 0,
+                            .ns = adapter_namespace(c->s, s),
                             .session = store_intern(c->s, s->session), .label = store_intern(c->s, s->label)};
     if (spec.ns == UINT32_MAX || spec.session >= WORLD_SESSIONS || spec.label == UINT32_MAX)
         return err_memory(e, 64, "the name of a namespace, session or request");
@@ -409,14 +412,15 @@ static int prefill(struct engine *en, struct running *r, struct err *e)
     return 0;
 }
 
-static uint32_t why_finished(const struct engine *en, const struct running *r)
+/* Is the token just sampled the last one, and why? Ask once a token. */
+static int why_finished(const struct engine *en, struct running *r, uint32_t *reason, struct err *e)
 {
     const struct request *q = request_at(en, r->req);
-    if (chat_is_end(en->cfg.model, r->next))
-        return FINISH_END_TOKEN;
-    if (q->total_len - q->prompt_len >= q->max_new || q->total_len >= model_get_config(en->cfg.model)->context)
-        return FINISH_LENGTH;
-    return FINISH_NONE;
+    bool end = chat_is_end(en->cfg.model, r->next);
+    int stop = end ? 0 : stop_push(&r->watch, r->next, &r->out->text_len, e);
+    bool full = q->total_len - q->prompt_len >= q->max_new || q->total_len >= model_get_config(en->cfg.model)->context;
+    *reason = end ? FINISH_END_TOKEN : stop > 0 ? FINISH_STOP : full ? FINISH_LENGTH : FINISH_NONE;
+    return stop < 0 ? -1 : 0;
 }
 
 /* One more token: a slot for the last one, compute it, sample. 1: cancelled, 2: no slot left. */
@@ -470,14 +474,18 @@ static int live(struct engine *en, struct running *r, struct err *e)
     rc = prefill(en, r, e);
     if (rc != 0)
         return rc;
-    uint32_t reason = why_finished(en, r);
+    uint32_t reason;
+    if (why_finished(en, r, &reason, e) != 0)
+        return -1;
     if (reason == FINISH_NONE && cache_unfinished(en, r->req, request_at(en, r->req)->prompt_len, false, e) != 0)
         return -1;
     while (reason == FINISH_NONE) {
         rc = decode(en, r, e);
         if (rc == 1 || rc < 0)
             return rc;
-        reason = rc == 2 ? FINISH_NO_SLOTS : why_finished(en, r);
+        reason = FINISH_NO_SLOTS;
+        if (rc == 0 && why_finished(en, r, &reason, e) != 0)
+            return -1;
     }
     return finish(en, r, reason, e);
 }
@@ -519,11 +527,12 @@ int engine_request(struct engine *en, const struct request_spec *spec, struct re
     *out = (struct request_report){.prompt_tokens = spec->n};
     if (engine_warm(en, e) != 0 || request_check(en, spec, e) != 0)
         return -1;
-    struct sample_params params = sample_greedy();
-    params.temperature = (double)spec->temperature;
-    params.seed = spec->seed;
-    struct running r = {.spec = spec, .out = out};
-    r.sampler = sampler_new(&params, model_get_config(en->cfg.model)->vocab, e);
+    struct sample_params greedy = sample_greedy();
+    struct running r = {.spec = spec, .out = out,
+                        .watch = {.tokenizer = model_get_tokenizer(en->cfg.model), .stops = spec->stops,
+                                  .count = spec->n_stops}};
+    r.sampler = sampler_new(spec->sampling != NULL ? spec->sampling : &greedy,
+                            model_get_config(en->cfg.model)->vocab, e);
     if (r.sampler == NULL)
         return -1;
     int rc = adapter_note_before(en, spec, e);
@@ -533,5 +542,6 @@ int engine_request(struct engine *en, const struct request_spec *spec, struct re
         rc = adapter_note_after(en, spec, out, e);
     atomic_store(&en->cancel, false); /* it counts for one request, even if it came just before it began */
     sampler_free(r.sampler);
+    stop_done(&r.watch);
     return rc;
 }

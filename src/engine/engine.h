@@ -26,6 +26,7 @@ struct engine; /* opaque */
 struct model;
 struct kvrows;
 struct lora;
+struct sample_params;
 
 struct engine_config {
     struct world_config world;
@@ -49,8 +50,11 @@ struct request_spec {
     /* For lessons: leave the adapter's name out of the namespace. The request then reads rows that were
      * computed without it and leaves its own to others; logit_diff and a note say what that does. */
     bool shared_namespace;
-    float temperature;        /* 0: greedy */
-    uint64_t seed;
+    /* What it answers depends on these, the seed among them, and on its prompt: never on the cache or on what
+     * ran before. */
+    const struct sample_params *sampling; /* NULL: greedy */
+    const char *const *stops; /* (n_stops) the answer ends where one of these stands in its text, whole */
+    uint32_t n_stops;
     /* Called with the logits (vocab) of every computed position, in order; NULL: none wanted. */
     void (*logits)(void *ctx, uint32_t position, const float *logits, uint32_t vocab);
     void *logits_ctx;
@@ -64,6 +68,7 @@ struct request_report {
     uint32_t prompt_tokens, cached_tokens, computed_tokens; /* of the prompt */
     uint32_t generated_tokens;                               /* the end token included */
     uint32_t reason;          /* enum finish_reason */
+    uint32_t text_len;        /* FINISH_STOP: so many bytes of the answer's text stand before the stop string */
     double seconds;           /* wall time of the forward passes */
     double flops;             /* floating point operations of the forward passes, from the shapes */
     double logit_diff;        /* shared_namespace: how far a logit of the prompt's last position is off, at most */

@@ -44,6 +44,8 @@ struct runner {
     struct loaded *adapter;        /* (adapters) */
     size_t adapters, adapters_cap;
     struct ids ids;                /* of the command at hand */
+    struct sampling sampling;      /* of the request at hand */
+    struct sample_params params;
     struct buf answer;
     struct measured last;          /* what the last action did, for expect */
     uint32_t refused;
@@ -328,30 +330,42 @@ static int choose_adapter(const struct runner *r, const struct script_command *c
     return 0;
 }
 
+/* How its tokens are chosen, into r and *spec. */
+static int choose_sampling(struct runner *r, const struct script_command *c, struct request_spec *spec, struct err *e)
+{
+    r->sampling = r->cfg.sampling;
+    sampling_read(&r->sampling, c);
+    spec->sampling = &r->params;
+    spec->stops = r->sampling.stop;
+    spec->n_stops = r->sampling.stops;
+    return sampling_params(&r->sampling, &r->params, e);
+}
+
 static struct request_spec make_spec(const struct runner *r, const struct script_command *c)
 {
     uint32_t max = script_count(c, "max", RUNNER_MAX_NEW);
-    const struct script_arg *priority = script_arg(c, "priority"), *heat = script_arg(c, "temperature");
-    const struct script_arg *seed = script_arg(c, "seed");
+    const struct script_arg *priority = script_arg(c, "priority");
     if (r->cfg.max_new != 0 && max > r->cfg.max_new)
         max = r->cfg.max_new;
     return (struct request_spec){.ids = r->ids.at, .n = (uint32_t)r->ids.len, .max_new = max,
                                  .extra_key = script_text(c, "ns"), .session = script_text(c, "session"),
                                  .label = script_text(c, "label"),
-                                 .priority = priority != NULL ? (int32_t)priority->number : 0,
-                                 .temperature = heat != NULL ? (float)heat->number : 0.0f,
-                                 .seed = seed != NULL ? (uint64_t)seed->number : 0};
+                                 .priority = priority != NULL ? (int32_t)priority->number : 0};
 }
 
-/* The generated text without its end token, into r->answer. */
-static void decode_answer(struct runner *r, uint32_t request)
+/* The generated text without its end token or stop string, into r->answer. */
+static void decode_answer(struct runner *r, const struct request_report *out)
 {
     uint32_t n;
-    const uint32_t *made = engine_generated(r->engine, request, &n);
+    const uint32_t *made = engine_generated(r->engine, out->request, &n);
     buf_clear(&r->answer);
     if (n > 0 && chat_is_end(r->model, made[n - 1]))
         n--;
     tokenizer_decode(model_get_tokenizer(r->model), made, n, &r->answer);
+    if (out->reason == FINISH_STOP && out->text_len < r->answer.len) {
+        r->answer.len = out->text_len;
+        r->answer.data[r->answer.len] = '\0';
+    }
 }
 
 /* ---- one function a command: 0, or -1 and *e ------------------------------------------------------------ */
@@ -362,13 +376,13 @@ static int do_request(struct runner *r, const struct script_command *c, struct r
     if (make_prompt(r, c, e) != 0)
         return -1;
     *spec = make_spec(r, c);
-    if (choose_adapter(r, c, spec, e) != 0)
+    if (choose_sampling(r, c, spec, e) != 0 || choose_adapter(r, c, spec, e) != 0)
         return -1;
     if (r->cfg.prepare != NULL)
         r->cfg.prepare(r->cfg.ctx, spec);
     if (engine_request(r->engine, spec, out, e) != 0)
         return -1;
-    decode_answer(r, out->request);
+    decode_answer(r, out);
     rep->spec = spec;
     rep->request = out;
     rep->prompt = script_arg(c, "text")->text;

@@ -16,6 +16,7 @@
 
 #include "engine/engine.h"
 #include "script/lexicon.h"
+#include "script/sampling.h"
 #include "script/script.h"
 
 struct runner;
@@ -38,6 +39,7 @@ struct runner_config {
     const char *model_dir;              /* opened only if the script needs a model */
     struct model *model;                /* lent instead; must outlive the runner; NULL: open model_dir */
     const struct script_settings *settings; /* instead of the script's own; NULL: the script's */
+    struct sampling sampling;           /* wins over what requests say themselves */
     uint32_t max_new;                   /* no answer is longer; 0: as the script says */
     bool no_history;                    /* do not record: nobody will step through it */
     void (*prepare)(void *ctx, struct request_spec *spec);        /* may change it before it runs */

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "script/nearest.h"
+#include "script/sampling.h"
 #include "tape/world.h"
 
 static const struct script_command_info COMMANDS[RXS_COUNT] = {
@@ -83,7 +84,8 @@ uint32_t script_count(const struct script_command *c, const char *name, uint32_t
 static const char *type_word(char type)
 {
     switch (type) {
-    case 't': return "TEXT";
+    case 't':
+    case 's': return "TEXT";
     case 'n': return "NAME";
     case 'c': return "COUNT";
     case 'i': return "NUMBER";
@@ -115,7 +117,7 @@ void script_synopsis(enum script_kind kind, struct buf *b)
             buf_putc(b, '=');
             spec_write_value(s, b);
         }
-        buf_putc(b, ']');
+        buf_puts(b, spec_type(s) == 's' ? "]…" : "]");
     }
 }
 
@@ -455,7 +457,7 @@ static int read_option(struct reader *r, const struct script_command_info *info)
     const char *spec = spec_find(info->options, at, n);
     if (spec == NULL)
         return unknown_option(r, at, n, info);
-    if (given(r, spec) && info != &COMMANDS[RXS_EXPECT])
+    if (given(r, spec) && info != &COMMANDS[RXS_EXPECT] && spec_type(spec) != 's')
         return complain(r, at, "%.*s is given twice", (int)n, at);
     r->at += n;
     bool equals = r->at < r->end && *r->at == '=';
@@ -665,6 +667,17 @@ void script_settings(const struct script *s, struct script_settings *out)
     }
 }
 
+static int check_sampling(const struct script *s, const struct script_command *c, struct err *e)
+{
+    struct sampling sampling = {0};
+    struct sample_params params;
+    struct err inner = {0};
+    sampling_read(&sampling, c);
+    if (sampling_params(&sampling, &params, &inner) == 0)
+        return 0;
+    return script_fail(s, c, 0, e, "%s", inner.what);
+}
+
 int script_check(const struct script *s, const struct script_settings *with, struct err *e)
 {
     for (uint32_t i = 0; i < s->count; i++) {
@@ -675,6 +688,8 @@ int script_check(const struct script *s, const struct script_settings *with, str
                         with->tokens == TOKENS_WORDS ? "words" : "letters");
             return err_hint(e, "insert and match work without a model; or leave the tokens line out");
         }
+        if (check_sampling(s, c, e) != 0)
+            return -1;
     }
     return 0;
 }

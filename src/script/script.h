@@ -32,11 +32,13 @@ enum script_role {
 
 /* Operands and options are "name:type", separated by spaces; ? before an operand: may be left out.
  *   t text   n name (no spaces)   c count   i signed number   f decimal >= 0   p policy   ! flag
+ *   s text, and the option may be given several times
  *   (a|b)  one of these words
  *
  *  X(ENUM, "word", ROLE, "operands", "options", "help") */
 #define SCRIPT_REQUEST_OPTIONS                                                                               \
-    "max:c label:t ns:t adapter:n shared_namespace:! session:t priority:i temperature:f seed:c raw:!"
+    "max:c label:t ns:t adapter:n shared_namespace:! session:t priority:i temperature:f top_k:c top_p:f min_p:f "\
+    "repetition_penalty:f seed:c stop:s raw:!"
 #define SCRIPT_COMMANDS(X)                                                                                   \
     X(TITLE, "title", SETTING, "text:t", "", "the name people see")                                          \
     X(POOL, "pool", SETTING, "slots:c", "", "how many KV slots there are")                                   \
