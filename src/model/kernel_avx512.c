@@ -483,10 +483,192 @@ static void attend_end(const struct attend *a, uint32_t n)
     }
 }
 
+/* ---- attention of one token with heads of 8 floats ----
+ *
+ * In decode all queries see the same positions, and heads of 8 floats leave half of a vector empty. So four
+ * neighbouring KV heads share a vector, a quarter each; a quarter holds 4 positions (scores) or 4 elements
+ * (keys, values), and a query's maximum, sum and weights never leave its quarter. Each step is done for a run
+ * of blocks before the next, so that none waits for the one before. */
+
+#define NARROW       8 /* head_dim */
+#define RUN          8 /* blocks */
+#define NARROW_GROUP 8 /* query heads per KV head, at most */
+
+struct narrow {
+    __m512 q[NARROW_GROUP][2], o[NARROW_GROUP][2]; /* elements 0-3 and 4-7 of each member of the group */
+    __m512 top[NARROW_GROUP], sum[NARROW_GROUP];
+    __m512 s[NARROW_GROUP][RUN][4];   /* scores, then weights: positions 0-3, 4-7, 8-11, 12-15 of a block */
+    __m512 factor[NARROW_GROUP][RUN]; /* what all before the block is scaled by */
+};
+
+/* Elements 0-3 and 4-7 of the four heads at x. */
+INLINE void quarters(const float *x, __m512 half[2])
+{
+    __m512 first = _mm512_loadu_ps(x), last = _mm512_loadu_ps(x + 16);
+    half[0] = _mm512_shuffle_f32x4(first, last, 0x88);
+    half[1] = _mm512_shuffle_f32x4(first, last, 0xdd);
+}
+
+/* Rows become columns in every quarter: out[i] holds element i of each row. */
+INLINE void transpose_quarters(__m512 r0, __m512 r1, __m512 r2, __m512 r3, __m512 *out)
+{
+    __m512 a = _mm512_unpacklo_ps(r0, r1), b = _mm512_unpackhi_ps(r0, r1);
+    __m512 c = _mm512_unpacklo_ps(r2, r3), d = _mm512_unpackhi_ps(r2, r3);
+    out[0] = _mm512_shuffle_ps(a, c, 0x44);
+    out[1] = _mm512_shuffle_ps(a, c, 0xee);
+    out[2] = _mm512_shuffle_ps(b, d, 0x44);
+    out[3] = _mm512_shuffle_ps(b, d, 0xee);
+}
+
+/* The scores of four positions, unscaled: vector i of a block. */
+INLINE void narrow_scores(struct narrow *w, const float *const *row, size_t k_at, uint32_t block, uint32_t i,
+                          uint32_t group)
+{
+    __m512 r[4][2], k[8];
+    UNROLL
+    for (int j = 0; j < 4; j++)
+        quarters(row[j] + k_at, r[j]);
+    transpose_quarters(r[0][0], r[1][0], r[2][0], r[3][0], k);
+    transpose_quarters(r[0][1], r[1][1], r[2][1], r[3][1], k + 4);
+    for (uint32_t m = 0; m < group; m++) {
+        __m512 s = _mm512_setzero_ps();
+        UNROLL
+        for (int half = 0; half < 2; half++) {
+            s = _mm512_fmadd_ps(_mm512_permute_ps(w->q[m][half], 0x00), k[half * 4], s);
+            s = _mm512_fmadd_ps(_mm512_permute_ps(w->q[m][half], 0x55), k[half * 4 + 1], s);
+            s = _mm512_fmadd_ps(_mm512_permute_ps(w->q[m][half], 0xaa), k[half * 4 + 2], s);
+            s = _mm512_fmadd_ps(_mm512_permute_ps(w->q[m][half], 0xff), k[half * 4 + 3], s);
+        }
+        w->s[m][block][i] = s;
+    }
+}
+
+/* A block's scores of one query per quarter become weights; maximum and sum go on. Returns the factor. */
+INLINE __m512 narrow_softmax(__m512 *s, uint32_t count, float scale, __m512 *top, __m512 *sum)
+{
+    __m512 before = *top;
+    __mmask16 seen[4];
+    UNROLL
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t n = count < i * 4 ? 0 : count - i * 4;
+        seen[i] = (__mmask16)(few_lanes(n < 4 ? n : 4) * 0x1111u);
+        s[i] = _mm512_mask_mul_ps(_mm512_set1_ps(-INFINITY), seen[i], s[i], _mm512_set1_ps(scale));
+    }
+    __m512 most = _mm512_max_ps(_mm512_max_ps(s[0], s[2]), _mm512_max_ps(s[1], s[3]));
+    most = _mm512_max_ps(most, _mm512_permute_ps(most, 0x4e));
+    *top = _mm512_max_ps(_mm512_max_ps(most, _mm512_permute_ps(most, 0xb1)), before);
+    UNROLL
+    for (int i = 0; i < 4; i++)
+        s[i] = _mm512_maskz_mov_ps(seen[i], exp16(_mm512_sub_ps(s[i], *top)));
+    __m512 all = _mm512_add_ps(_mm512_add_ps(s[0], s[2]), _mm512_add_ps(s[1], s[3])); /* as fold() adds */
+    all = _mm512_add_ps(all, _mm512_permute_ps(all, 0x4e));
+    all = _mm512_add_ps(all, _mm512_permute_ps(all, 0xb1));
+    __m512 factor = exp16(_mm512_sub_ps(before, *top));
+    *sum = _mm512_fmadd_ps(*sum, factor, all);
+    return factor;
+}
+
+/* A run's values for members m and, where there is one, m + 1: four sums to keep the multipliers busy. */
+INLINE void narrow_values(struct narrow *w, const float *const *row, size_t v_at, uint32_t keys, uint32_t m,
+                          int members)
+{
+    __m512 o[4], v[2];
+    UNROLL
+    for (int i = 0; i < members * 2; i++)
+        o[i] = w->o[m + i / 2][i % 2];
+    for (uint32_t at = 0; at < keys; at += BLOCK) {
+        uint32_t block = at / BLOCK, count = keys - at < BLOCK ? keys - at : BLOCK;
+        UNROLL
+        for (int i = 0; i < members * 2; i++)
+            o[i] = _mm512_mul_ps(o[i], w->factor[m + i / 2][block]);
+        for (uint32_t j = 0; j < count; j++) {
+            const __m512i lane = _mm512_set1_epi32((int)(j % 4));
+            quarters(row[at + j] + v_at, v);
+            UNROLL
+            for (int i = 0; i < members * 2; i++)
+                o[i] = _mm512_fmadd_ps(_mm512_permutevar_ps(w->s[m + i / 2][block][j / 4], lane), v[i % 2],
+                                       o[i]);
+        }
+    }
+    UNROLL
+    for (int i = 0; i < members * 2; i++)
+        w->o[m + i / 2][i % 2] = o[i];
+}
+
+INLINE void narrow_run(struct narrow *w, const struct attend *a, const float *const *row, uint32_t keys,
+                       size_t head, uint32_t group)
+{
+    for (uint32_t at = 0; at < keys; at += 4) {
+        const float *four[4]; /* beyond the last position any row does: it is masked out later */
+        UNROLL
+        for (uint32_t j = 0; j < 4; j++)
+            four[j] = row[at + j < keys ? at + j : at];
+        narrow_scores(w, four, a->k_at + head, at / BLOCK, at % BLOCK / 4, group);
+    }
+    for (uint32_t i = (keys + 3) / 4; i % 4 != 0; i++)
+        for (uint32_t m = 0; m < group; m++)
+            w->s[m][i / 4][i % 4] = _mm512_setzero_ps();
+    for (uint32_t m = 0; m < group; m++) {
+        __m512 top = w->top[m], sum = w->sum[m];
+        for (uint32_t at = 0; at < keys; at += BLOCK)
+            w->factor[m][at / BLOCK] = narrow_softmax(w->s[m][at / BLOCK], keys - at, a->scale, &top, &sum);
+        w->top[m] = top;
+        w->sum[m] = sum;
+    }
+    uint32_t m = 0;
+    for (; m + 2 <= group; m += 2)
+        narrow_values(w, row, a->v_at + head, keys, m, 2);
+    for (; m < group; m++)
+        narrow_values(w, row, a->v_at + head, keys, m, 1);
+}
+
+/* KV heads [from, from + 4) */
+INLINE void attend_narrow(const struct attend *a, uint32_t from, uint32_t group)
+{
+    struct narrow w;
+    const uint32_t keys = a->first + 1;
+    const size_t head = (size_t)from * NARROW;
+    float x[4 * NARROW];
+    for (uint32_t m = 0; m < group; m++) {
+        for (size_t h = 0; h < 4; h++)
+            memcpy(x + h * NARROW, a->q + ((from + h) * group + m) * NARROW, NARROW * sizeof *x);
+        quarters(x, w.q[m]);
+        w.o[m][0] = w.o[m][1] = w.sum[m] = _mm512_setzero_ps();
+        w.top[m] = _mm512_set1_ps(-INFINITY);
+    }
+    for (uint32_t at = 0; at < keys; at += RUN * BLOCK)
+        narrow_run(&w, a, a->row + at, keys - at < RUN * BLOCK ? keys - at : RUN * BLOCK, head, group);
+    for (uint32_t m = 0; m < group; m++)
+        for (uint32_t i = 0; i < 2; i++) {
+            _mm512_storeu_ps(x, _mm512_div_ps(w.o[m][i], w.sum[m]));
+            for (size_t h = 0; h < 4; h++)
+                memcpy(a->out + ((from + h) * group + m) * NARROW + 4 * i, x + 4 * h, 4 * sizeof *x);
+        }
+}
+
+static bool is_narrow(const struct attend *a)
+{
+    return a->tokens == 1 && a->head_dim == NARROW && a->group <= NARROW_GROUP && a->kv_heads % 4 == 0;
+}
+
+static void attend_one_narrow(const struct attend *a)
+{
+    for (uint32_t from = 0; from < a->kv_heads; from += 4) {
+        if (a->group == 2) /* a constant keeps everything in registers */
+            attend_narrow(a, from, 2);
+        else
+            attend_narrow(a, from, a->group);
+    }
+}
+
 static void attend(const struct attend *a)
 {
     float kt[KEYS_WIDE * 16] __attribute__((aligned(64)));
     uint32_t n = a->kv_heads * a->tokens * a->group, together = KEYS_WIDE / a->head_dim;
+    if (is_narrow(a)) {
+        attend_one_narrow(a);
+        return;
+    }
     attend_begin(a, n);
     for (uint32_t from = 0; from < a->kv_heads; from += together) {
         uint32_t to = a->kv_heads - from < together ? a->kv_heads : from + together;

@@ -167,6 +167,10 @@ static void test_attend(void **state)
                 attend_case(head_dim[a], 1 + cases % 5, group[b], 1 + (cases * 5) % 37, first[c]);
     assert_int_equal(cases, 7 * 4 * 4);
     assert_true(compared >= 2 * cases);
+    /* Narrow heads, four at a time, over the seams between runs of 128 positions. */
+    for (uint32_t g = 1; g <= 9; g++, cases++)
+        attend_case(8, g % 2 == 0 ? 4 : 8, g, 20, 120 + 128 * (g % 3));
+    assert_true(compared >= 2 * cases);
 }
 
 static void test_elementwise(void **state)
