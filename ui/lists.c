@@ -111,12 +111,126 @@ static void add_choices(struct list *l, const struct moment *m)
     list_add(l, 0, ROLE_TEXT, " ");
 }
 
+/* ---- what an ordinary step belongs to --------------------------------------------------------------- */
+
+/* Why an operation of this kind runs at all. */
+static const char *purpose(const struct moment *m, const struct step *op)
+{
+    bool needed = m->request != 0 || m->key.begin != 0; /* by somebody, not by the command evict */
+    switch (op->kind) {
+    case EV_START: return "Everything begins here: no request has come yet, and nothing is cached.";
+    case EV_SET: return "The scenario or a command changes a setting.";
+    case EV_NOTE: return "The scenario says something; nothing is done.";
+    case EV_RESET: return "A command empties the cache.";
+    case EV_REQUEST: return "The scenario or a command sends it; from here on it looks for its prefix.";
+    case EV_PREFILL: return "The tokens that did not come from the cache have to be computed before it can answer.";
+    case EV_DECODE: return "An answer is made token by token: each one needs a pass of its own.";
+    case EV_ANSWER: return "Nothing more is generated: the request is counted, and gone.";
+    case EV_ABORT: return "A command gave it up.";
+    case EV_MATCH:
+        return op->arg[event_arg(EV_MATCH, "again")] != 0
+                   ? "What has just been inserted may stand in the tree twice: from now on it reads the tree's slots."
+                   : "What is cached already need not be computed or stored again, so it looks there first.";
+    case EV_LOCK: return "While somebody reads these slots, eviction must leave them alone.";
+    case EV_UNLOCK: return "It does not need them any more: they stay cached, and may be evicted.";
+    case EV_ALLOC: return "Keys and values of every token that was not cached need a slot.";
+    case EV_INSERT: return "What stands in the tree can be shared by whoever comes next.";
+    case EV_CACHE_UNFINISHED: return "Others can share the prompt while the answer is still being made.";
+    case EV_CACHE_FINISHED: return "It ends: what it computed stays for others, what is its own goes back.";
+    case EV_EVICT:
+        return needed ? "Fewer slots are free than are needed, so leaves that nobody uses have to go."
+                      : "A command asks for free slots.";
+    case EV_CLOSE_SESSION: return "A session has ended: what it alone used is of no use any more.";
+    default: return "";
+    }
+}
+
+/* Can `outer` be the operation that runs an `inner` one? */
+static bool runs(unsigned outer, unsigned inner)
+{
+    switch (inner) {
+    case EV_EVICT: return outer == EV_ALLOC;
+    case EV_ALLOC: return outer == EV_DECODE;
+    case EV_INSERT: return outer == EV_CACHE_UNFINISHED || outer == EV_CACHE_FINISHED;
+    case EV_LOCK:
+    case EV_UNLOCK: return outer == EV_CACHE_UNFINISHED || outer == EV_CACHE_FINISHED || outer == EV_MATCH;
+    case EV_MATCH: return outer == EV_CACHE_UNFINISHED;
+    default: return false;
+    }
+}
+
+/* The operation around operation n, before the last settled step; 0: none. */
+static uint32_t around(const struct moment *m, uint32_t n, unsigned inner)
+{
+    struct step s;
+    for (uint32_t k = n - 1; k > 0; k--) {
+        tape_step(m->tape, m->branch, k, &s);
+        if (s.settled)
+            return 0;
+        if (runs(s.kind, inner))
+            return k;
+    }
+    return 0;
+}
+
+/* Operation n in its own words, and why it runs. */
+static void add_operation(struct list *l, const struct moment *m, struct cursor *c, uint32_t n)
+{
+    struct step op;
+    struct buf b = {0};
+    tape_step(m->tape, m->branch, n, &op);
+    cursor_seek(c, m->branch, n);
+    event_sentence(cursor_scene(c), &m->words->said, op.kind, op.arg, &b);
+    cursor_seek(c, m->branch, m->at);
+    list_add(l, n, ROLE_TEXT, "%s", buf_text(&b));
+    list_add(l, 0, ROLE_TEXT, "     %s", purpose(m, &op));
+    buf_free(&b);
+}
+
+/* Where the request arrived, or the command about a key began. */
+static void add_owner(struct list *l, const struct moment *m)
+{
+    struct step s;
+    uint32_t n = m->at + 1;
+    while (m->request != 0 && (n = tape_find_kind(m->tape, m->branch, n, -1, EV_REQUEST)) != 0) {
+        tape_step(m->tape, m->branch, n, &s);
+        if (s.arg[0] != m->request)
+            continue;
+        list_add(l, n, ROLE_TEXT, "all of it for request %u, which arrived at step %u",
+                 m->sc.w->request[m->request].rid, n);
+        return;
+    }
+    if (m->key.begin != 0 && m->key.name != 0)
+        list_add(l, m->key.begin, ROLE_TEXT, "all of it for the key \"%s\", from step %u on", store_name(m->sc.s, m->key.name),
+                 m->key.begin);
+    else if (m->key.begin != 0)
+        list_add(l, m->key.begin, ROLE_TEXT, "all of it for a key, from step %u on", m->key.begin);
+}
+
+/* From the operation that the step is part of outwards, to who needs it. */
+static void add_belonging(struct list *l, const struct moment *m, struct cursor *c)
+{
+    if (m->op_at == 0)
+        return;
+    list_add(l, 0, ROLE_TITLE, m->op_at == m->at ? "why step %u (%s) runs" : "what step %u (%s) is a part of", m->at,
+             event_info(m->step.kind)->name);
+    struct step op = m->op;
+    for (uint32_t n = m->op_at; n != 0; n = around(m, n, op.kind)) {
+        tape_step(m->tape, m->branch, n, &op);
+        add_operation(l, m, c, n);
+    }
+    add_owner(l, m);
+    list_add(l, 0, ROLE_TEXT, " ");
+}
+
 void lists_why(struct list *l, const struct moment *m, struct cursor *c)
 {
     struct cause cause[CAUSES];
     list_clear(l);
     int n = m->at > 0 ? why_chain(c, &m->words->said, m->at, cause) : 0;
     add_choices(l, m);
+    if (n == 0 && m->step.kind != EV_ADMIT) /* what decided about an admission is the miss below */
+        add_belonging(l, m, c);
     if (m->op.kind == EV_EVICT && m->op_at != 0)
         add_candidates(l, m);
     else

@@ -67,6 +67,7 @@ static void own_by_requests(const struct world *w, uint32_t current, uint32_t *o
 static void find_owners(struct scene sc, uint32_t current, uint32_t *owner, uint32_t slots)
 {
     uint32_t page = sc.w->head.page_size;
+    ASSERT(page > 0);
     for (uint32_t s = 0; s < slots; s++)
         owner[s] = s < page || sc.w->page[s / page] != 0 ? OWNER_FREE : OWNER_TRANSIT;
     own_by_nodes(sc, owner, slots);
@@ -81,6 +82,7 @@ static void find_owners(struct scene sc, uint32_t current, uint32_t *owner, uint
 
 static void touch_node(struct moment *m, uint32_t node, unsigned field, uint32_t before)
 {
+    ASSERT(m->touched != NULL);
     struct touched *last = m->touched_n > 0 ? &m->touched[m->touched_n - 1] : NULL;
     if (last == NULL || last->node != node) { /* runs come in ascending order */
         if (m->touched_n == TOUCHED_NODES)

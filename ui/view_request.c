@@ -265,7 +265,7 @@ static void add_key_text(const struct moment *m, struct text *t)
 
 static void draw_key_strip(const struct moment *m, struct surface *s, struct rect r)
 {
-    uint64_t units = m->key.units, cells = (uint64_t)(r.w * r.h); /* 64 bits: a file may lie */
+    uint64_t units = m->key.units, cells = (uint64_t)r.w * (uint64_t)r.h; /* 64 bits: a file may lie */
     uint64_t each = (units + cells - 1) / cells, found = m->key.found, end = found + moment_key_new(m);
     int at = 0;
     for (uint64_t p = 0; p < units; p += each, at++) {

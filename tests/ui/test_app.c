@@ -8,6 +8,7 @@
 #include "base/prng.h"
 #include "base/xalloc.h"
 #include "tape/check.h"
+#include "ui/app_parts.h"
 #include "ui/command.h"
 #include "ui/prefs.h"
 
@@ -266,6 +267,54 @@ static void reasons(void **state)
     assert_int_equal(a.m.at, tape_length(g.t, 0));
     PRESS(&a, K_UP, K_UP, 'l');
     assert_int_equal(a.m.at, tape_length(g.t, 0) - 2);
+    app_done(&a);
+    stage_close(&g);
+}
+
+static bool list_says(const struct list *l, const char *text, uint32_t step)
+{
+    for (int i = 0; i < l->n; i++)
+        if (l->line[i].step == step && strstr(list_text(l, i), text) != NULL)
+            return true;
+    return false;
+}
+
+/* `w` at any step says something that can be gone to; at ordinary ones whose operation it is and why. */
+static void reasons_everywhere(void **state)
+{
+    (void)state;
+    void (*const scenes[])(struct stage *) = {scene_three, scene_evict, scene_typed};
+    uint32_t asked = 0;
+    for (size_t k = 0; k < ARRAY_LEN(scenes); k++) {
+        struct stage g;
+        struct app a;
+        scenes[k](&g);
+        open_app(&a, &g);
+        for (uint32_t n = 1; n <= tape_length(g.t, 0); n++, asked++) {
+            app_goto(&a, n);
+            PRESS(&a, 'w');
+            int jumps = 0;
+            for (int i = 0; i < app_list(&a)->n; i++)
+                jumps += app_list(&a)->line[i].step != 0;
+            if (jumps == 0)
+                print_error("step %u (%s) has no reason\n", n, kind_here(&a));
+            assert_true(jumps > 0);
+            assert_int_equal(a.cursor.at, n);
+            PRESS(&a, 'w');
+        }
+        app_done(&a);
+        stage_close(&g);
+    }
+    assert_true(asked > 400);
+    struct stage g;
+    struct app a;
+    scene_typed(&g);
+    open_app(&a, &g);
+    uint32_t take = tape_find_kind(g.t, 0, 20, 1, EV_TAKE);
+    app_goto(&a, take);
+    PRESS(&a, 'w');
+    assert_true(list_says(app_list(&a), "needs 8 new slots", tape_find_kind(g.t, 0, take, -1, EV_ALLOC)));
+    assert_true(list_says(app_list(&a), "key \"a b c", tape_find_kind(g.t, 0, take, -1, EV_MATCH)));
     app_done(&a);
     stage_close(&g);
 }
@@ -721,7 +770,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moving),        cmocka_unit_test(playing),      cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs), cmocka_unit_test(finding),
-        cmocka_unit_test(reasons), cmocka_unit_test(typed_keys),      cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences),
+        cmocka_unit_test(reasons), cmocka_unit_test(typed_keys), cmocka_unit_test(reasons_everywhere),      cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences),
         cmocka_unit_test(outlines),      cmocka_unit_test(waiting),      cmocka_unit_test(commands),
         cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
     };

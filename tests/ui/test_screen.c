@@ -70,6 +70,8 @@ static const struct shot SHOTS[] = {
     {"why-evict-60x16-ascii", scene_evict, "evict_node", 1, 60, 16, true, "w"},
     {"why-miss-80x24", scene_three, "admit", 2, 80, 24, false, "w"},
     {"why-nothing-80x24", scene_three, "start", 1, 80, 24, false, "w"},
+    {"why-take-80x24", scene_typed, "take", 3, 80, 24, false, "w"},
+    {"why-kv-80x24", scene_three, "kv_write", 2, 80, 24, false, "w"},
     {"log-80x24", scene_three, "split_node", 1, 80, 24, false, "l"},
     {"log-20x5", scene_three, "split_node", 1, 20, 5, false, "l"},
     {"invariants-80x24", scene_three, "answer", 2, 80, 24, false, "i"},
