@@ -78,8 +78,10 @@ bool cache_more(struct cache *c, uint32_t units)
 static int no_room(const struct cache *c, struct err *e)
 {
     const struct head *h = &c->w->head;
-    if (tape_full(c->t))
-        return err_set(e, "history is full: the limit of --history-mb is reached");
+    if (tape_full(c->t)) {
+        err_set(e, "history is full: the limit of --history-mb is reached");
+        return err_hint(e, "every step so far is kept; to go further, start again with a larger --history-mb");
+    }
     if (!store_room(c, c->asked) && tape_recording(c->t)) {
         err_set(e, "history is full: the edges of all its trees fill the store of %d tokens", STORE_UNITS);
         return err_hint(e, "save it and begin a new one");

@@ -28,6 +28,13 @@
     X(MAX, "max", 'n', "COUNT", "answers end after this many tokens")                                        \
     X(SYSTEM, "system", 0, "TEXT", "the system prompt for PROMPTS")                                          \
     X(ADAPTER, "adapter", 0, "NAME=DIR", "a LoRA adapter for PROMPTS: a folder in PEFT layout")              \
+    X(TEMPERATURE, "temperature", 0, "NUMBER", "0: the best token; above: draw one, the more boldly")        \
+    X(TOP_K, "top-k", 0, "COUNT", "draw from this many best tokens (0: all)")                                \
+    X(TOP_P, "top-p", 0, "NUMBER", "draw from the best tokens that together reach this probability")         \
+    X(MIN_P, "min-p", 0, "NUMBER", "draw from tokens at least this probable, the best one being 1")          \
+    X(REPETITION_PENALTY, "repetition-penalty", 0, "NUMBER", "above 1: less of what was there")              \
+    X(SEED, "seed", 0, "COUNT", "what is drawn depends on it alone (0)")                                     \
+    X(STOP, "stop", 0, "TEXT", "end an answer where this text appears")                                      \
     X(POOL, "pool", 0, "SLOTS", "KV slots in the pool")                                                      \
     X(PAGE, "page", 0, "TOKENS", "tokens of a page")                                                         \
     X(POLICY, "policy", 0, "NAME", "eviction: lru, lfu, fifo, mru, filo, priority or slru")                  \
@@ -37,23 +44,25 @@
     X(BREAK, "break", 0, "row|slot", "for tests: damage the cache once; compare must notice")                \
     X(ASCII, "ascii", 0, NULL, "draw with ASCII characters only")                                            \
     X(THEME, "theme", 0, "NAME", "colours of the screen")                                                    \
+    X(HISTORY, "history-mb", 0, "MB", "most megabytes of steps to keep; when they are full, the run ends")   \
     X(STEP, "step", 0, "STEP", "the step to export; the last one, unless this says another")                 \
     X(SIZE, "size", 0, "WxH", "columns and lines of the screen to export (80x24)")                           \
     X(FORMAT, "format", 0, "text|ansi|svg|dot|json", "of a screen: text, ansi, svg; of a tree: dot, json")   \
     X(SPEED, "speed", 0, "STEPS", "steps a second of a cast (2)")
 
-#define CLI_RUN_OPTIONS "model max system adapter pool page policy rules fast "
+#define CLI_RUN_OPTIONS "model max system adapter pool page policy rules fast " CLI_SAMPLING_OPTIONS
+#define CLI_SAMPLING_OPTIONS "temperature top-k top-p min-p repetition-penalty seed stop "
 #define CLI_EXPORT_OPTIONS "step size format speed theme ascii "
 
 /*  X(function name, "name", "operands", "its options", "one line", "more, for help COMMAND") */
 #define CLI_COMMANDS(X)                                                                                      \
-    X(play, "play", "[SCENARIO | FILE.rxs]", CLI_RUN_OPTIONS "plain ascii theme",                            \
+    X(play, "play", "[SCENARIO | FILE.rxs]", CLI_RUN_OPTIONS "history-mb plain ascii theme",                 \
       "watch a scenario step by step, forwards and backwards",                                               \
       "Opens the stepper at the first step: Right and Left step, Down and Up go by operation, q leaves,\n"   \
       "? lists the keys. Without a terminal, or with --plain, the run is printed, one event a line;\n"       \
       "at a terminal --plain also takes commands (next, back, op, show, help, quit).\n"                      \
       "SCENARIO is a name that `radixscope` alone lists; the default is shared-system-prompt.")              \
-    X(run, "run", "PROMPT… | FILE.rxs", CLI_RUN_OPTIONS "json plain",                                        \
+    X(run, "run", "PROMPT… | FILE.rxs", CLI_RUN_OPTIONS "history-mb json plain",                             \
       "answer prompts with the radix cache and say what was reused",                                         \
       "Each PROMPT is a user message in the model's own chat form; requests run one after another on one\n"  \
       "cache. A FILE.rxs is run as it is (docs/commands.md). --plain prints every event as well.")           \
@@ -63,17 +72,17 @@
       "computed and reused, wall time and FLOPs of both, whether the answers agree token by token, and the\n"\
       "largest difference of any logit over all positions that both compute (0 in exact mode).\n"            \
       "Exit code 1 on any difference. The default is the scenario shared-system-prompt.")                    \
-    X(replay, "replay", "FILE.rxt | FILE.rxs", "plain ascii theme model",                                    \
+    X(replay, "replay", "FILE.rxt | FILE.rxs", "history-mb plain ascii theme model",                         \
       "open a recording, or run a script, and step through it",                                              \
       "A recording opens without a model. With --plain, or without a terminal, every event is printed.")     \
-    X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "output",                                                \
+    X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "history-mb output",                                     \
       "run a script and save all its steps as a recording",                                                  \
       "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md).")                                  \
     X(export, "export", "(screen | cast | tree) SCENARIO | FILE.rxs | FILE.rxt",                             \
       CLI_RUN_OPTIONS CLI_EXPORT_OPTIONS "output",                                                           \
       "write a screen, a whole run or the tree for other programs",                                          \
-      "screen: one step as text, ansi (with colours) or svg. cast: the run as an asciicast (version 3), with a\n" \
-      "mark at every operation. tree: the tree at one step, for Graphviz (dot) or as json (docs/export.md).\n" \
+      "screen: one step as text, ansi (with colours) or svg. cast: the run as an asciicast (version 3), with\n"\
+      "a mark at every operation. tree: the tree at one step, for Graphviz (dot) or as json (docs/export.md).\n" \
       "Written to standard output, or to what -o names.")                                                    \
     X(doctor, "doctor", "", "model json",                                                                    \
       "check this machine: libraries, model, data, terminal",                                                \

@@ -30,5 +30,7 @@ int cmd_replay(struct cli *c, struct err *e)
     bool script = n > 4 && strcmp(c->arg[0] + n - 4, ".rxs") == 0;
     if (script || (access(c->arg[0], F_OK) != 0 && place_is_scenario(c, c->arg[0])))
         return play(c, NULL, e);
+    if (cli_has(c, OPT_HISTORY))
+        return err_usage(e, "--history-mb is for a FILE.rxs: a recording is complete");
     return show_recording(c, c->arg[0], e);
 }

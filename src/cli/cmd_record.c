@@ -53,8 +53,13 @@ static int record(const struct cli *c, struct source *s, struct err *e)
     if (rc == RUN_CANCELLED) {
         fputs("radixscope: interrupted; nothing was written\n", stderr);
         rc = interrupt_code(&interrupt);
-    } else if (rc == 0)
+    } else if (rc == 0) {
         rc = path.failed ? err_memory(e, 64, "a file name") : save(r, s, buf_text(&path), e);
+    } else if (tape_full(runner_tape(r)) && !path.failed) {
+        struct err unsaved = {0}; /* what fitted into the history is saved; that it is full remains the error */
+        if (save(r, s, buf_text(&path), &unsaved) != 0)
+            *e = unsaved;
+    }
     buf_free(&path);
     runner_free(r);
     return rc;

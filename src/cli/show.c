@@ -206,7 +206,7 @@ static int converse(struct worker *w, const struct source *s, const struct ui_wo
     buf_printf(&b, "# %u steps; help lists the commands\n",
                tape_length(worker_tape(w), tape_branch(worker_tape(w))));
     if (st.state == WORKER_FAILED)
-        buf_printf(&b, "! %s\n", st.failure.what);
+        buf_printf(&b, "! %s%s%s\n", st.failure.what, st.failure.hint[0] != '\0' ? "; " : "", st.failure.hint);
     int rc = plain_init(&session.plain, worker_tape(w), words, e);
     if (cli_print(&b, e) == 0 && rc == 0)
         rc = session_run(&session, stdin, e);

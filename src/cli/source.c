@@ -1,9 +1,11 @@
 #include "cli/source.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/places.h"
+#include "cli/sampling_options.h"
 
 enum { PROMPTS_POOL = 8192 };
 
@@ -104,11 +106,27 @@ static struct script *load(struct source *source, const struct cli *c, bool prom
     return script_of_prompts(c, e);
 }
 
+/* --history-mb; parts of one count, so that small ones can be tried. */
+static int read_history(const struct cli *c, size_t *limit, struct err *e)
+{
+    const char *text = c->option[OPT_HISTORY];
+    char *end;
+    *limit = 0;
+    if (text == NULL)
+        return 0;
+    double mb = strtod(text, &end);
+    if (*end != '\0' || end == text || !(mb > 0 && mb <= 1e6))
+        return err_usage(e, "--history-mb is a number of megabytes, more than 0, not '%.40s'", text);
+    *limit = (size_t)(mb * 1e6) + 1;
+    return 0;
+}
+
 static int apply_options(struct source *s, const struct cli *c, struct err *e)
 {
     struct script_settings *set = &s->settings;
     if (cli_count(c, OPT_POOL, set->pool, &set->pool, e) != 0 ||
-        cli_count(c, OPT_PAGE, set->page, &set->page, e) != 0 || cli_count(c, OPT_MAX, 0, &s->config.max_new, e) != 0)
+        cli_count(c, OPT_PAGE, set->page, &set->page, e) != 0 || cli_count(c, OPT_MAX, 0, &s->config.max_new, e) != 0 ||
+        read_history(c, &s->config.history_limit, e) != 0)
         return -1;
     if (cli_has(c, OPT_FAST))
         set->fast = true;
@@ -148,10 +166,11 @@ static enum cli_option find_override(const struct cli *c, const struct script_se
         buf_printf(was, "rules %s", own->rules == RULES_UNIFIED ? "unified" : "classic");
         return OPT_RULES;
     }
-    if (own->tokens != TOKENS_MODEL || (!cli_has(c, OPT_MAX) && !cli_has(c, OPT_MODEL)))
+    if (own->tokens != TOKENS_MODEL)
         return OPT_COUNT;
-    buf_puts(was, cli_has(c, OPT_MAX) ? "whole answers" : "the model in the box");
-    return cli_has(c, OPT_MAX) ? OPT_MAX : OPT_MODEL;
+    enum cli_option which = cli_has(c, OPT_MAX) ? OPT_MAX : cli_has(c, OPT_MODEL) ? OPT_MODEL : sampling_option(c);
+    buf_puts(was, which == OPT_MAX ? "whole answers" : which == OPT_MODEL ? "the model in the box" : "the script's own sampling");
+    return which;
 }
 
 /* A script's numbers hold for its own settings. With others it still runs, and nobody is told that it failed. */
@@ -178,7 +197,7 @@ int source_open(struct source *s, struct cli *c, bool prompts, const char *other
     if (s->script == NULL)
         return -1;
     script_settings(s->script, &s->settings);
-    if (apply_options(s, c, e) != 0)
+    if (apply_options(s, c, e) != 0 || sampling_options(c, &s->config.sampling, e) != 0)
         return -1;
     leave_expectations(s, c);
     if (s->settings.tokens == TOKENS_MODEL && place_model(c, &s->model_dir, e) != 0)

@@ -76,6 +76,7 @@ static int make_engine(struct runner *r, struct err *e)
         return -1;
     if (r->cfg.no_history)
         tape_record(engine_tape(r->engine), false);
+    tape_limit(engine_tape(r->engine), r->cfg.history_limit);
     return 0;
 }
 

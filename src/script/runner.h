@@ -42,6 +42,7 @@ struct runner_config {
     struct sampling sampling;           /* wins over what requests say themselves */
     uint32_t max_new;                   /* no answer is longer; 0: as the script says */
     bool no_history;                    /* do not record: nobody will step through it */
+    size_t history_limit;               /* bytes of recorded steps; 0: as many as memory holds */
     void (*prepare)(void *ctx, struct request_spec *spec);        /* may change it before it runs */
     void (*report)(void *ctx, const struct runner_report *report);
     void *ctx;

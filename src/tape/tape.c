@@ -325,7 +325,7 @@ bool tape_room(struct tape *t, uint32_t writes, uint32_t steps)
 {
     if (!t->pen.recording)
         return true;
-    if (t->limit != 0 && tape_bytes(t) > t->limit) {
+    if (t->limit != 0 && tape_bytes(t) + t->obs_bytes > t->limit) {
         t->full = true;
         return false;
     }

@@ -136,7 +136,7 @@ void tape_observe(struct tape *t, unsigned kind, const void *bytes, size_t n);
 uint32_t tape_tokens_new(struct tape *t, uint32_t n);
 uint32_t tape_values_new(struct tape *t, uint32_t n);
 
-/* Limit of history in bytes (0: none). Reached: tape_room fails, *full says so. */
+/* Limit of history in bytes, observations included (0: none). Reached: tape_room fails, *full says so. */
 void tape_limit(struct tape *t, size_t bytes);
 bool tape_full(const struct tape *t);
 
