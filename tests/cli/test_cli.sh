@@ -54,6 +54,13 @@ says 'option of another command' 2 "radixscope: doctor has no option --pool
 says 'value missing' 2 "radixscope: --max needs a value: --max COUNT" $RX run hi -n
 says 'value wrong' 2 "radixscope: --max must be a whole number from 1 to 2147483647, not '3x'" $RX run hi -n 3x
 says 'flag with a value' 2 "radixscope: --json takes no value" $RX compare --json=1
+says 'temperature' 2 "radixscope: --temperature must be a number like 0.7, not 'hot'" $RX run hi --temperature hot
+says 'temperature, range' 2 'radixscope: temperature is 101, but 0 (greedy) to 100 was expected' \
+    $RX run hi --temperature 101
+says 'top-k' 2 "radixscope: --top-k must be a whole number from 0 to 4294967294, not '1.5'" $RX run hi --top-k 1.5
+says 'seed' 2 "radixscope: --seed must be a whole number from 0 to 4294967294, not '-1'" $RX run hi --seed=-1
+says 'min-p' 2 "radixscope: --min-p must be a number like 0.7, not '.'" $RX run hi --min-p .
+says 'stop' 2 'radixscope: a stop string is empty, and an empty text stands everywhere' $RX run hi --stop=
 says 'twice' 2 "radixscope: --pool is given twice" $RX run hi --pool 3 --pool 4
 says 'nothing to run' 2 "radixscope: run needs something to run
   radixscope help run" $RX run
@@ -182,6 +189,21 @@ has 'compare SCENARIO' 0 'A chat with memory' $RX compare multi-turn
 has 'replay SCENARIO' 0 'SPLIT_NODE' $RX replay two-strings
 has 'two prompts stay prompts' 0 'request 2: "two-strings"' $RX run small-pool two-strings
 has 'what is no scenario is a prompt' 0 'request 1: "two-string"' $RX run two-string
+
+# ---- sampling
+has 'stop' 0 '"generated_tokens":4,"outcome":"answered","finish_reason":"stop string"' \
+    $RX run --json --stop blue 'What color is the sky?'
+sampled='--temperature 3 --top-k 60 --top-p 0.98 --min-p 0.001 --repetition-penalty 1.1'
+has 'compare draws the same tokens' 0 'Equal: largest difference of a logit 0 over' \
+    $RX compare $sampled --seed 7 'What color is the sky?' 'What color is grass?'
+first=$($RX run --max 20 $sampled --seed 7 'What color is the sky?' | tail -n 1)
+again=$($RX run --max 20 $sampled --seed 7 'What color is grass?' 'What color is the sky?' | tail -n 1)
+other=$($RX run --max 20 $sampled --seed 8 'What color is the sky?' | tail -n 1)
+[ "$first" = "$again" ] && [ "$first" != "$other" ] && ok 'the seed decides' ||
+    not_ok 'the seed decides' "$first / $again / $other"
+says 'expectations and sampling' 0 \
+    "radixscope: expectations belong to the script's own sampling; not checked with --seed 3" \
+    $RX play shared-system-prompt --plain --seed 3
 
 # ---- compare
 run $RX compare --json
