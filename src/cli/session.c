@@ -17,7 +17,7 @@
     X(FIND, "find", "f", "KIND", "to the next step of a kind, such as evict_node")                           \
     X(FIRST, "first", "", "", "to before the first step")                                                    \
     X(LAST, "last", "", "", "to the last step")                                                              \
-    X(GOTO, "goto", "g", "STEP", "to a step by its number")                                                  \
+    X(GOTO, "goto", "g", "STEP", "to a step by its number; the number alone will do")                                                  \
     X(WHY, "why", "w", "[STEP]", "what made this step happen")                                               \
     X(SHOW, "show", "s", "", "the tree, the slots and the requests as text")                                 \
     X(HELP, "help", "?", "", "this list")                                                                    \
@@ -183,6 +183,10 @@ static int one_line(struct session *s, char *line, bool *quit, struct buf *out, 
     memcpy(word, line, n < sizeof word ? n : 0);
     char *rest = line + n + strspn(line + n, " \t");
     int command = find_command(word);
+    if (n > 0 && strspn(line, "0123456789") == n && *rest == '\0') { /* a bare number is a step */
+        command = DO_GOTO;
+        rest = line;
+    }
     *quit = command == DO_QUIT;
     if (command < 0 || (command == DO_REQUEST && *rest != '\0'))
         return act(s, line, out, e);

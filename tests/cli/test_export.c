@@ -102,7 +102,7 @@ static void every_tree_adds_up(void **state)
     static const struct {
         const char *name;
         unsigned steps, by;
-    } RUNS[] = {{"two-strings", 31, 1}, {"small-pool", 72, 3}, {"shared-system-prompt", 177, 8}};
+    } RUNS[] = {{"two-strings", 35, 1}, {"small-pool", 76, 3}, {"shared-system-prompt", 181, 8}};
     size_t nodes = 0, trees = 0, held = 0;
     for (size_t i = 0; i < ARRAY_LEN(RUNS); i++) {
         for (unsigned s = 1; s <= RUNS[i].steps; s += RUNS[i].by, trees++) {
@@ -121,7 +121,7 @@ static void every_tree_adds_up(void **state)
 static void the_split_is_in_the_tree(void **state)
 {
     (void)state;
-    json_t *root = tree_at("shared-system-prompt", 53), *nodes = json_object_get(root, "nodes");
+    json_t *root = tree_at("shared-system-prompt", 55), *nodes = json_object_get(root, "nodes");
     static const json_int_t ID[] = {0, 3, 1, 2}, LEN[] = {0, 29, 7, 4};
     static const bool CHANGED[] = {false, true, true, false};
     assert_string_equal(json_string_value(json_object_get(root, "event")), "split_node");

@@ -64,11 +64,11 @@ done
 verdict $? "a recording gives the same bytes as the run ($same of 5)"
 
 # ---- files
-timeout 20 "$RX" export screen two-strings --step 11 --format svg >"$tmp/want"
-timeout 20 "$RX" export screen two-strings --step 11 -o "$tmp/a.svg" >"$tmp/said" && cmp -s "$tmp/want" "$tmp/a.svg" && [ ! -s "$tmp/said" ]
+timeout 20 "$RX" export screen two-strings --step 13 --format svg >"$tmp/want"
+timeout 20 "$RX" export screen two-strings --step 13 -o "$tmp/a.svg" >"$tmp/said" && cmp -s "$tmp/want" "$tmp/a.svg" && [ ! -s "$tmp/said" ]
 verdict $? 'the end of the file name says the format'
-timeout 20 "$RX" export tree two-strings --step 11 --format json >"$tmp/want"
-timeout 20 "$RX" export tree two-strings --step 11 -o "$tmp/a.json" && cmp -s "$tmp/want" "$tmp/a.json"
+timeout 20 "$RX" export tree two-strings --step 13 --format json >"$tmp/want"
+timeout 20 "$RX" export tree two-strings --step 13 -o "$tmp/a.json" && cmp -s "$tmp/want" "$tmp/a.json"
 verdict $? 'also of a tree'
 echo before >"$tmp/kept"
 refuses 'no such folder' 1 'cannot be written' tree two-strings -o "$tmp/none/a.dot"
@@ -79,13 +79,13 @@ verdict $? 'a failed export leaves no file behind'
 timeout 20 "$RX" export tree two-strings -o - >"$tmp/dash" && grep -q '^digraph' "$tmp/dash"
 verdict $? '-o - is standard output'
 timeout 20 "$RX" export screen two-strings >"$tmp/last"
-grep -q 'step 31 of 31' "$tmp/last"
+grep -q 'step 35 of 35' "$tmp/last"
 verdict $? 'without --step it is the last one'
 
 # ---- Graphviz itself
 if command -v dot >/dev/null; then
     n=0
-    for s in 1 7 11 20 31; do
+    for s in 1 7 13 20 35; do
         timeout 20 "$RX" export tree two-strings --step $s | timeout 20 dot -Tplain >"$tmp/plain" 2>"$tmp/err" &&
             grep -q '^node n0' "$tmp/plain" && [ ! -s "$tmp/err" ] && n=$((n + 1))
     done
@@ -109,7 +109,7 @@ refuses 'two runs' 2 'takes one script or scenario' screen two-strings small-poo
 refuses 'a format of another kind' 2 "a screen is written as one of: text ansi svg; not as 'dot'" screen two-strings --format dot
 refuses 'an option of another kind' 2 '--size means nothing for a tree' tree two-strings --size 80x24
 refuses 'speed of a screen' 2 '--speed means nothing for a screen' screen two-strings --speed 2
-refuses 'a step that is not there' 1 'there is no step 99: the run has 31 steps' screen two-strings --step 99
+refuses 'a step that is not there' 1 'there is no step 99: the run has 35 steps' screen two-strings --step 99
 for size in 80 80x 0x0 80x24x3 9999x9999 -1x5 axb; do
     refuses "size $size" 2 '--size is columns x lines' screen two-strings --size=$size
 done
