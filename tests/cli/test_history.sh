@@ -5,7 +5,7 @@ BUILD=${BUILD:-build}
 RX=$BUILD/radixscope
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/radixscope-history.XXXXXX") || exit 1
 server=radixscope-history-$$
-trap 'tmux -L $server kill-server 2>/dev/null; rm -rf "$tmp"' EXIT
+trap 'for s in radixscope-history-$$ radixscope-history-$$-2; do tmux -L $s kill-server 2>/dev/null; done; rm -rf "$tmp"' EXIT
 failed=0
 ok() { echo "ok - $1"; }
 not_ok() { echo "not ok - $1"; failed=1; shift; [ $# -gt 0 ] && printf '    %s\n' "$@"; return 0; }
@@ -68,7 +68,7 @@ cmp -s "$tmp/again" "$tmp/part"
 verdict $? 'the recording holds the same steps'
 
 # ---- the screen and the conversation
-screen() { tmux -L "$server" capture-pane -p; }
+screen() { tmux -L "$server" capture-pane -p 2>/dev/null; }
 wait_for() {
     tries=0
     while [ $tries -lt 100 ]; do
@@ -92,6 +92,7 @@ tmux -L "$server" send-keys : 'insert xyz' Enter
 wait_for 'typed:1:1: history is full'
 verdict $? 'a command is told the same'
 tmux -L "$server" kill-server 2>/dev/null
+server=$server-2 # a server that is going away takes no new sessions
 LC_ALL=C.UTF-8 tmux -L "$server" -f /dev/null new-session -d -x 200 -y 40 \
     "$RX play $tmp/many.rxs --history-mb $SMALL --plain; sleep 5"
 wait_for "$ADVICE"
