@@ -27,6 +27,7 @@ enum {
     PACK_LEVEL = 3,
     MOST_RAW = 1 << 30,     /* a recording is at most 1 GiB unpacked */
     TEXTS = 5,
+    CONFIG_FLAGS = 5,       /* bits of the configuration that mean something */
 };
 
 /* One entry of the table of token texts. */
@@ -440,6 +441,8 @@ static int read_config(struct reader *r)
         return damaged(r, "its configuration is cut off");
     if (memcmp(layout, LAYOUT, sizeof LAYOUT) != 0)
         return err_set(r->e, "%s was made by a version of radixscope that lays its world out differently", r->name);
+    if (flags >> CONFIG_FLAGS != 0) /* it ran under rules that we do not have */
+        return damaged(r, "its configuration has a flag that nobody knows");
     if (r->branches == 0 || r->branches > TAPE_BRANCHES || r->current >= r->branches)
         return damaged(r, "the number of its branches");
     c.bigram = flags & 1;
@@ -788,6 +791,8 @@ static int check_frame(const char *name, const void *bytes, size_t len, struct f
     if (f->version > RECORDING_VERSION)
         return err_set(e, "%s was written by a newer radixscope (format %u; this one reads up to %d)", name,
                        f->version, RECORDING_VERSION);
+    if (f->flags != 0)
+        return err_set(e, "%s has flags (%#x) that this version of radixscope does not know", name, f->flags);
     if (f->packed != len - sizeof *f)
         return err_set(e, "%s is %s: its body should have %llu bytes and has %zu", name,
                        f->packed > len - sizeof *f ? "cut off" : "too long", (unsigned long long)f->packed,
