@@ -14,8 +14,12 @@ endif
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
 
-# Where an installed program looks for its data, behind the folder beside the program itself.
+# Where `make install` puts things (DESTDIR: below a folder that stands for the root, for packagers). The
+# program finds its data beside itself first, so that an installed tree can also be moved.
 PREFIX ?= /usr/local
+ROOT = $(DESTDIR)$(PREFIX)
+COMPLETIONS = bash-completion/completions/radixscope zsh/site-functions/_radixscope \
+       fish/vendor_completions.d/radixscope.fish
 
 # All cores, unless the caller gave -j.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))
@@ -42,7 +46,7 @@ HELP_SRC = $(wildcard tests/support/*.c)
 HELP_OBJ = $(HELP_SRC:%.c=$(BUILD)/%.o)
 BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 
-.PHONY: all run test setup build tests-build asan tsan fuzz-cache bench docs depcheck lint format clean help
+.PHONY: all run test setup build tests-build asan tsan fuzz-cache bench install uninstall docs depcheck lint format clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -101,6 +105,27 @@ fuzz-cache: setup ## 10 million random cache operations under AddressSanitizer (
 bench: setup ## measurements, as ratios within one run
 	@$(SUBMAKE) build $(BENCH_BIN)
 	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+
+# What data/ holds for the program itself: not what the model was trained with.
+DATA = cd data && find . -type f ! -name '.*' ! -name '*.py' ! -name '*.tsv.gz' ! -path '*/__pycache__/*'
+
+install: build ## install below PREFIX (/usr/local), and below DESTDIR if that is given
+	@set -e; umask 022; \
+	put() { mkdir -p "$$(dirname "$$3")"; install -m "$$1" "$$2" "$$3"; }; \
+	put 755 $(BUILD)/radixscope "$(ROOT)/bin/radixscope"; \
+	put 644 docs/radixscope.1 "$(ROOT)/share/man/man1/radixscope.1"; \
+	for f in README.md LICENSE docs/*.md; do put 644 "$$f" "$(ROOT)/share/doc/radixscope/$$f"; done; \
+	($(DATA)) | while read -r f; do put 644 "data/$$f" "$(ROOT)/share/radixscope/$$f"; done; \
+	for f in $(COMPLETIONS); do \
+	  $(BUILD)/radixscope completion "$${f%%[-/]*}" > $(BUILD)/completion; \
+	  put 644 $(BUILD)/completion "$(ROOT)/share/$$f"; \
+	done; rm -f $(BUILD)/completion
+	@echo "radixscope is in $(ROOT)/bin; make uninstall takes it away"
+
+uninstall: ## remove what make install with the same PREFIX and DESTDIR put there
+	rm -rf "$(ROOT)/share/radixscope" "$(ROOT)/share/doc/radixscope"
+	rm -f "$(ROOT)/bin/radixscope" "$(ROOT)/share/man/man1/radixscope.1"
+	for f in $(COMPLETIONS); do rm -f "$(ROOT)/share/$$f"; done
 
 docs: build ## write the generated manual page anew
 	@$(BUILD)/radixscope help man > docs/radixscope.1

@@ -47,7 +47,21 @@ static bool program_path(const char *argv0, char out[PATH_MAX])
     return strchr(argv0, '/') != NULL && realpath(argv0, out) != NULL;
 }
 
-/* build/radixscope and build/asan/radixscope find data/ one and two folders up. */
+/* Does folder/below hold scenarios? Then it is appended. */
+static bool data_in(const char *folder, const char *below, struct buf *out)
+{
+    size_t start = out->len;
+    buf_printf(out, "%s%s/scenarios", folder, below);
+    bool found = !out->failed && is_folder(out->data + start);
+    if (!out->failed) {
+        out->len = found ? out->len - strlen("/scenarios") : start;
+        out->data[out->len] = '\0';
+    }
+    return found;
+}
+
+/* build/radixscope and build/asan/radixscope find data/ one and two folders up; an installed bin/radixscope
+ * finds share/radixscope one folder up, wherever the tree was moved. */
 static bool beside_program(const char *argv0, struct buf *out)
 {
     char path[PATH_MAX];
@@ -58,15 +72,8 @@ static bool beside_program(const char *argv0, struct buf *out)
         if (slash == NULL)
             return false;
         *slash = '\0';
-        size_t start = out->len;
-        buf_printf(out, "%s/data/scenarios", path);
-        bool found = is_folder(buf_text(out));
-        if (!out->failed)
-            out->len = start;
-        if (found) {
-            buf_printf(out, "%s/data", path);
+        if (data_in(path, "/share/radixscope", out) || data_in(path, "/data", out))
             return true;
-        }
     }
     return false;
 }

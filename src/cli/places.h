@@ -1,7 +1,8 @@
 /* places.h: where the program's own data is: the model in the box and the scenarios.
  *
  * The first of these that has a scenarios folder:
- *   $RADIXSCOPE_DATA; data/ beside or above the program (a build tree); PREFIX/share/radixscope
+ *   $RADIXSCOPE_DATA; beside or above the program share/radixscope (an installed tree) or data/ (a build
+ *   tree); PREFIX/share/radixscope
  */
 #ifndef RADIXSCOPE_CLI_PLACES_H
 #define RADIXSCOPE_CLI_PLACES_H
