@@ -68,11 +68,10 @@ uint32_t marks_step(const struct marks *k, int columns, int column)
 static void put_mark(struct marks *k, int columns, int at, uint8_t mark)
 {
     uint8_t *here = &k->column[at];
-    if (*here == MARK_NONE)
-        *here = mark;
-    else if (*here != mark && at + 1 < columns && here[1] == MARK_NONE)
+    bool move = *here != MARK_NONE && *here != mark && at + 1 < columns && here[1] == MARK_NONE;
+    if (move)
         here[1] = mark;
-    else if (mark > *here)
+    else if (mark > *here) /* MARK_NONE is the lightest */
         *here = mark;
 }
 

@@ -177,7 +177,7 @@ if [ -f "$RADIXSCOPE_DATA/model/model.safetensors" ]; then
     T resize-window -t s -x 80 -y 24
     n=0
     while [ $n -lt 60 ] && ! T capture-pane -p -t s | grep -q 'request 3 of 3.*answer'; do
-        press ']' ']' End # the model may still be computing
+        press End Left # the model may still be computing; the scenario's last word follows the answer
         sleep 0.2
         n=$((n + 1))
     done
