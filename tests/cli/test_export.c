@@ -96,19 +96,26 @@ static size_t check_tree(const json_t *root)
     return json_array_size(nodes);
 }
 
+static unsigned steps_of(const char *what)
+{
+    json_t *root = tree_at(what, 1);
+    unsigned steps = (unsigned)whole(root, "steps");
+    json_decref(root);
+    return steps;
+}
+
 static void every_tree_adds_up(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        unsigned steps, by;
-    } RUNS[] = {{"two-strings", 35, 1}, {"small-pool", 76, 3}, {"shared-system-prompt", 181, 8}};
+    static const char *const RUNS[] = {"two-strings", "small-pool", "shared-system-prompt"};
+    static const unsigned BY[] = {1, 3, 8};
     size_t nodes = 0, trees = 0, held = 0;
     for (size_t i = 0; i < ARRAY_LEN(RUNS); i++) {
-        for (unsigned s = 1; s <= RUNS[i].steps; s += RUNS[i].by, trees++) {
-            json_t *root = tree_at(RUNS[i].name, s);
+        unsigned steps = steps_of(RUNS[i]);
+        for (unsigned s = 1; s <= steps; s += BY[i], trees++) {
+            json_t *root = tree_at(RUNS[i], s);
             assert_int_equal(whole(root, "step"), s);
-            assert_int_equal(whole(root, "steps"), RUNS[i].steps);
+            assert_int_equal(whole(root, "steps"), steps);
             assert_true(event_find(json_string_value(json_object_get(root, "event"))) >= 0);
             nodes += check_tree(root);
             held += json_array_size(json_object_get(root, "requests"));
@@ -118,13 +125,25 @@ static void every_tree_adds_up(void **state)
     assert_true(trees > 70 && nodes > 150 && held > 5);
 }
 
+/* The tree at the first split of a run. */
+static json_t *tree_at_split(const char *what)
+{
+    for (unsigned s = 1, steps = steps_of(what); s <= steps; s++) {
+        json_t *root = tree_at(what, s);
+        if (strcmp(json_string_value(json_object_get(root, "event")), "split_node") == 0)
+            return root;
+        json_decref(root);
+    }
+    fail_msg("%s splits nothing", what);
+    return NULL;
+}
+
 static void the_split_is_in_the_tree(void **state)
 {
     (void)state;
-    json_t *root = tree_at("shared-system-prompt", 55), *nodes = json_object_get(root, "nodes");
+    json_t *root = tree_at_split("shared-system-prompt"), *nodes = json_object_get(root, "nodes");
     static const json_int_t ID[] = {0, 3, 1, 2}, LEN[] = {0, 29, 7, 4};
     static const bool CHANGED[] = {false, true, true, false};
-    assert_string_equal(json_string_value(json_object_get(root, "event")), "split_node");
     assert_int_equal(json_array_size(nodes), 4);
     for (size_t i = 0; i < 4; i++) {
         const json_t *n = json_array_get(nodes, i);

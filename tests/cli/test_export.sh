@@ -78,14 +78,15 @@ refuses 'a folder of that name' 1 'cannot be written' tree two-strings -o "$tmp/
 verdict $? 'a failed export leaves no file behind'
 timeout 20 "$RX" export tree two-strings -o - >"$tmp/dash" && grep -q '^digraph' "$tmp/dash"
 verdict $? '-o - is standard output'
+total=$(timeout 20 "$RX" play two-strings --plain </dev/null | grep -c '^[0-9]')
 timeout 20 "$RX" export screen two-strings >"$tmp/last"
-grep -q 'step 35 of 35' "$tmp/last"
+grep -q "step $total of $total" "$tmp/last"
 verdict $? 'without --step it is the last one'
 
 # ---- Graphviz itself
 if command -v dot >/dev/null; then
     n=0
-    for s in 1 7 13 20 35; do
+    for s in 1 7 13 20 $total; do
         timeout 20 "$RX" export tree two-strings --step $s | timeout 20 dot -Tplain >"$tmp/plain" 2>"$tmp/err" &&
             grep -q '^node n0' "$tmp/plain" && [ ! -s "$tmp/err" ] && n=$((n + 1))
     done
@@ -109,7 +110,7 @@ refuses 'two runs' 2 'takes one script or scenario' screen two-strings small-poo
 refuses 'a format of another kind' 2 "a screen is written as one of: text ansi svg; not as 'dot'" screen two-strings --format dot
 refuses 'an option of another kind' 2 '--size means nothing for a tree' tree two-strings --size 80x24
 refuses 'speed of a screen' 2 '--speed means nothing for a screen' screen two-strings --speed 2
-refuses 'a step that is not there' 1 'there is no step 99: the run has 35 steps' screen two-strings --step 99
+refuses 'a step that is not there' 1 "there is no step 99: the run has $total steps" screen two-strings --step 99
 for size in 80 80x 0x0 80x24x3 9999x9999 -1x5 axb; do
     refuses "size $size" 2 '--size is columns x lines' screen two-strings --size=$size
 done
