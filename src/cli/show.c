@@ -10,6 +10,7 @@
 #include "script/worker.h"
 #include "tape/recording.h"
 #include "ui/app.h"
+#include "ui/theme.h"
 
 enum way { WAY_SCREEN, WAY_SESSION, WAY_PRINT };
 
@@ -232,8 +233,25 @@ static int show_live(struct cli *c, struct source *s, enum way way, struct err *
     return rc;
 }
 
+/* A name that no theme has is a wrong command line, also where nothing is drawn. */
+static int check_theme(const struct cli *c, struct err *e)
+{
+    const char *name = c->option[OPT_THEME];
+    if (name == NULL || theme_find(name) != NULL)
+        return 0;
+    struct buf all = {0};
+    for (unsigned i = 0; theme_at(i) != NULL; i++)
+        buf_printf(&all, "%s%s", i > 0 ? ", " : "", theme_at(i)->name);
+    err_usage(e, "there is no theme '%.60s'", name);
+    err_hint(e, "themes: %s", buf_text(&all));
+    buf_free(&all);
+    return -1;
+}
+
 int show_source(struct cli *c, struct source *s, struct err *e)
 {
+    if (check_theme(c, e) != 0)
+        return -1;
     enum way way = choose_way(c);
     return way == WAY_PRINT ? show_printed(s, e) : show_live(c, s, way, e);
 }
@@ -272,7 +290,7 @@ static int talk_about(const struct recording *r, const struct ui_words *words, s
 
 int show_recording(struct cli *c, const char *path, struct err *e)
 {
-    struct recording *r = recording_open(path, e);
+    struct recording *r = check_theme(c, e) == 0 ? recording_open(path, e) : NULL;
     if (r == NULL)
         return -1;
     struct event_words said = recording_words(r);

@@ -6,6 +6,7 @@
 
 #include "cli/places.h"
 #include "cli/sampling_options.h"
+#include "model/chat.h"
 
 enum { PROMPTS_POOL = 8192 };
 
@@ -56,7 +57,7 @@ static struct script *script_of_prompts(const struct cli *c, struct err *e)
     if (b.failed)
         err_memory(e, b.len, "the prompts");
     else
-        s = script_parse("prompts", b.data, b.len, 1, e);
+        s = script_parse("", b.data, b.len, 1, e);
     buf_free(&b);
     return s;
 }
@@ -169,7 +170,9 @@ static enum cli_option find_override(const struct cli *c, const struct script_se
     if (own->tokens != TOKENS_MODEL)
         return OPT_COUNT;
     enum cli_option which = cli_has(c, OPT_MAX) ? OPT_MAX : cli_has(c, OPT_MODEL) ? OPT_MODEL : sampling_option(c);
-    buf_puts(was, which == OPT_MAX ? "whole answers" : which == OPT_MODEL ? "the model in the box" : "the script's own sampling");
+    buf_puts(was, which == OPT_MAX     ? "whole answers"
+                  : which == OPT_MODEL ? "the model in the box"
+                                       : "the script's own sampling");
     return which;
 }
 
@@ -190,6 +193,28 @@ static void leave_expectations(struct source *s, const struct cli *c)
     buf_free(&was);
 }
 
+/* ---- the model ----------------------------------------------------------------------------------------- */
+
+static bool has_conversation(const struct script *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        if ((s->command[i].kind == RXS_REQUEST || s->command[i].kind == RXS_TURN) &&
+            script_arg(&s->command[i], "raw") == NULL)
+            return true;
+    return false;
+}
+
+/* Opened here and lent to every runner: compare makes several. */
+static int open_model(struct source *s, const struct cli *c, struct err *e)
+{
+    if (place_model(c, &s->model_dir, e) != 0 || model_open(buf_text(&s->model_dir), &s->model, e) != 0)
+        return -1;
+    if (chat_get_kind(s->model) == CHAT_UNKNOWN && has_conversation(s->script))
+        fprintf(stderr, "radixscope: the chat template of %s is none of ChatML, Llama-2, Llama-3, Mistral and the box's;\n"
+                "  messages are written as plain text\n", buf_text(&s->model_dir));
+    return 0;
+}
+
 int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e)
 {
     *s = (struct source){0};
@@ -200,9 +225,10 @@ int source_open(struct source *s, struct cli *c, bool prompts, const char *other
     if (apply_options(s, c, e) != 0 || sampling_options(c, &s->config.sampling, e) != 0)
         return -1;
     leave_expectations(s, c);
-    if (s->settings.tokens == TOKENS_MODEL && place_model(c, &s->model_dir, e) != 0)
+    if (s->settings.tokens == TOKENS_MODEL && open_model(s, c, e) != 0)
         return -1;
     s->config.model_dir = buf_text(&s->model_dir);
+    s->config.model = s->model;
     s->config.settings = &s->settings;
     return 0;
 }
@@ -210,6 +236,7 @@ int source_open(struct source *s, struct cli *c, bool prompts, const char *other
 void source_done(struct source *s)
 {
     script_free(s->script);
+    model_close(s->model);
     buf_free(&s->model_dir);
     *s = (struct source){0};
 }

@@ -87,7 +87,8 @@ static const char *type_word(char type)
     case 't':
     case 's': return "TEXT";
     case 'n': return "NAME";
-    case 'c': return "COUNT";
+    case 'c':
+    case 'z': return "COUNT";
     case 'i': return "NUMBER";
     case 'f': return "DECIMAL";
     default: return "POLICY";
@@ -127,6 +128,8 @@ static int fail_at(const char *name, uint32_t line, uint32_t column, struct err 
 {
     char what[400];
     vsnprintf(what, sizeof what, fmt, args);
+    if (*name == '\0') /* typed: the person sees the line */
+        return err_set(e, "%s", what);
     return err_set(e, "%s:%u:%u: %s", name, line, column, what);
 }
 
@@ -357,10 +360,19 @@ static int value_name(struct reader *r, const char *at, const struct script_arg 
     return 0;
 }
 
+/* A world needs at least one slot, and a page one token. */
+static int value_size(struct reader *r, const char *at, struct script_arg *a)
+{
+    if (value_count(r, at, a) != 0)
+        return -1;
+    return a->number >= 1.0 ? 0 : complain(r, at, "%.*s must be at least 1", (int)spec_name_len(a->spec), a->spec);
+}
+
 static int value_check(struct reader *r, const char *at, struct script_arg *a)
 {
     switch (spec_type(a->spec)) {
     case 'c': return value_count(r, at, a);
+    case 'z': return value_size(r, at, a);
     case 'i': return value_signed(r, at, a);
     case 'f': return value_decimal(r, at, a);
     case 'p': return value_policy(r, at, a);

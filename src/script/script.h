@@ -31,7 +31,7 @@ enum script_role {
 };
 
 /* Operands and options are "name:type", separated by spaces; ? before an operand: may be left out.
- *   t text   n name (no spaces)   c count   i signed number   f decimal >= 0   p policy   ! flag
+ *   t text   n name (no spaces)   c count   z count from 1   i signed number   f decimal >= 0   p policy   ! flag
  *   s text, and the option may be given several times
  *   (a|b)  one of these words
  *
@@ -41,8 +41,8 @@ enum script_role {
     "repetition_penalty:f seed:c stop:s raw:!"
 #define SCRIPT_COMMANDS(X)                                                                                   \
     X(TITLE, "title", SETTING, "text:t", "", "the name people see")                                          \
-    X(POOL, "pool", SETTING, "slots:c", "", "how many KV slots there are")                                   \
-    X(PAGE, "page", SETTING, "tokens:c", "", "tokens of a page: matches and slots are whole pages")          \
+    X(POOL, "pool", SETTING, "slots:z", "", "how many KV slots there are")                                   \
+    X(PAGE, "page", SETTING, "tokens:z", "", "tokens of a page: matches and slots are whole pages")          \
     X(POLICY, "policy", SETTING, "name:p", "", "which unlocked leaf eviction takes first")                   \
     X(RULES, "rules", SETTING, "name:(classic|unified)", "", "which of SGLang's two caches is simulated")    \
     X(TOKENS, "tokens", SETTING, "kind:(model|words|letters)", "",                                           \
@@ -126,7 +126,8 @@ struct script_settings {
 
 enum { SCRIPT_POOL = 256 };  /* slots without a `pool` line */
 
-/* Parse text. `first_line` is the number of its first line (1 for a file). NULL and *e on failure. */
+/* Parse text. `first_line` is the number of its first line (1 for a file). Name "": nobody knows it as a file, and
+ * errors name no place. NULL and *e on failure. */
 struct script *script_parse(const char *name, const char *text, size_t len, uint32_t first_line, struct err *e);
 struct script *script_load(const char *path, struct err *e);
 void script_free(struct script *s);

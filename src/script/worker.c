@@ -25,7 +25,6 @@ struct worker {
     bool running, quit, started;
     struct worker_status status;
     int pipe[2];             /* the worker writes a byte for news */
-    uint32_t typed;          /* lines typed so far: they are numbered in errors */
 };
 
 static void tell(const struct worker *w)
@@ -215,10 +214,7 @@ int worker_submit(struct worker *w, struct script *s, int branch, uint32_t at, s
 
 int worker_submit_line(struct worker *w, const char *line, int branch, uint32_t at, struct err *e)
 {
-    pthread_mutex_lock(&w->lock);
-    uint32_t number = ++w->typed;
-    pthread_mutex_unlock(&w->lock);
-    struct script *s = script_parse("typed", line, strlen(line), number, e);
+    struct script *s = script_parse("", line, strlen(line), 1, e);
     if (s == NULL)
         return -1;
     if (runner_accepts(w->runner, s, e) != 0) { /* reads settings only: they never change */

@@ -69,6 +69,9 @@ says 'bad policy' 2 "radixscope: 'lruu' is no eviction policy
   use lru, lfu, fifo, mru, filo, priority or slru" $RX run --policy lruu hi
 says 'bad rules' 2 "radixscope: --rules is classic or unified, not 'new'" $RX run --rules new hi
 says 'bad break' 2 "radixscope: --break is row or slot, not 'all'" $RX compare --break all
+for how in 'play two-strings' 'play two-strings --plain' 'replay two-strings'; do
+    has "bad theme: $how" 2 "there is no theme 'nope'" $RX $how --theme nope
+done
 
 # ---- the world is not as it should be: exit code 1, one sentence
 says 'missing script' 1 "radixscope: \$/no.rxs cannot be opened: No such file or directory" $RX play "$tmp/no.rxs"
@@ -79,6 +82,8 @@ says 'unknown scenario' 1 "radixscope: there is no scenario called two-string
 printf 'tokens letters\ninsret abc\n' >"$tmp/word.rxs"
 says 'unknown word' 1 "radixscope: \$/word.rxs:2:1: 'insret' is no command
   did you mean insert?" $RX run "$tmp/word.rxs"
+printf 'tokens letters\npool 0\n' >"$tmp/none.rxs"
+says 'no slots at all' 1 "radixscope: \$/none.rxs:2:6: slots must be at least 1" $RX run "$tmp/none.rxs"
 printf 'tokens letters\ninsert abc\nexpect nodes=2\n' >"$tmp/expect.rxs"
 says 'failed expectation' 1 "radixscope: \$/expect.rxs:3:14: expected nodes=2, but it is 1" $RX run "$tmp/expect.rxs"
 says 'foreign recording' 1 "radixscope: /etc/passwd is no recording of radixscope" $RX replay /etc/passwd
@@ -204,6 +209,19 @@ other=$($RX run --max 20 $sampled --seed 8 'What color is the sky?' | tail -n 1)
 says 'expectations and sampling' 0 \
     "radixscope: expectations belong to the script's own sampling; not checked with --seed 3" \
     $RX play shared-system-prompt --plain --seed 3
+
+# ---- another model than the one in the box: its chat template is unknown, and the pools are small for it
+other=$tmp/other
+mkdir -p "$other"
+cp data/model/config.json data/model/generation_config.json data/model/model.safetensors data/model/tokenizer.json "$other"
+echo '{"chat_template":"{% for m in messages %}## {{ m }}{% endfor %}"}' > "$other/tokenizer_config.json"
+said="radixscope: the chat template of \$/other is none of ChatML, Llama-2, Llama-3, Mistral and the box's;
+  messages are written as plain text"
+says 'unknown chat template' 0 "$said" $RX run --model "$other" hello --max 2
+says 'unknown chat template, in compare once' 0 "$said" $RX compare --model "$other" hello --max 2
+has 'unknown chat template, doctor' 0 'chat form unknown: plain text is used' $RX doctor --model "$other"
+has 'a pool that is too small for the model' 1 \
+    'Nothing is proved: no request was answered. Try a larger pool: --pool 1024' $RX compare --model "$other" --pool 8
 
 # ---- compare
 run $RX compare --json

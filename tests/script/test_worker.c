@@ -97,7 +97,7 @@ static void lines_are_run_in_order(void **state)
     worker_get_status(w, &st);
     assert_int_equal(st.state, WORKER_IDLE);
     assert_int_equal(worker_submit_line(w, "insrt abd", -1, 0, &e), -1);
-    assert_string_equal(e.what, "typed:3:1: 'insrt' is no command");
+    assert_string_equal(e.what, "'insrt' is no command");
     err_clear(&e);
     assert_int_equal(worker_submit_line(w, "pool 3", -1, 0, &e), -1);
     worker_wait(w);
