@@ -61,6 +61,18 @@ enum forward_mode forward_default_mode(const struct model_config *c)
     return config_parameters(c) < 50000000 ? FORWARD_EXACT : FORWARD_FAST;
 }
 
+/* Up to how many rows fast mode takes the kernels for a model that is kept in both forms. OpenBLAS knows
+ * fewer processors than there are: where it falls back to AVX2 code and the kernels need not, they are
+ * quicker at any size. */
+static uint32_t kernel_rows(const struct kernels *kernels)
+{
+    static const char *const AVX2_CORES[] = {"Haswell", "Zen", "Excavator", "Barcelona", "Sandybridge", "Nehalem"};
+    for (size_t i = 0; strcmp(kernels->name, "avx512") == 0 && i < ARRAY_LEN(AVX2_CORES); i++)
+        if (strcmp(blas_core(), AVX2_CORES[i]) == 0)
+            return UINT32_MAX;
+    return BLAS_FEW_ROWS;
+}
+
 static void forward_plan(struct forward *f, enum forward_mode mode, const struct forward_engine *engine)
 {
     const struct model_config *c = &f->model->config;
@@ -71,7 +83,7 @@ static void forward_plan(struct forward *f, enum forward_mode mode, const struct
      * ones stay mapped as they are, and their decode waits for memory in either form. */
     if (engine == NULL && f->blas.engine == BLAS_SGEMM && forward_default_mode(c) == FORWARD_EXACT &&
         f->blas.kernels != kernels_portable())
-        f->blas.kernel_rows = BLAS_FEW_ROWS;
+        f->blas.kernel_rows = kernel_rows(f->blas.kernels);
     f->cast_rope = engine != NULL && engine->cast_rope;
     f->width = c->heads * c->head_dim;
     f->kv_width = c->kv_heads * c->head_dim;

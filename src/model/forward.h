@@ -9,7 +9,8 @@
  * EXACT mode: a token's logits depend on the tokens before it and on nothing else, to the last bit. Not
  * on how prefill was split, not on what came from a cache, not on other sequences in the batch, not on
  * threads. Every sum is taken in an order fixed by absolute positions and weight indices alone.
- * FAST mode: OpenBLAS in whatever shape is quickest; equal within rounding (about 1e-4 in a logit).
+ * FAST mode: OpenBLAS in whatever shape is quickest, or the kernels where they are quicker; equal within
+ * rounding (about 1e-4 in a logit).
  *
  * A struct forward is scratch memory for one thread at a time; several may share a model and a row store.
  */
