@@ -127,6 +127,15 @@ static void text_request(const struct compare_request *q, uint32_t number, struc
 }
 
 /* What the comparison found. A request that was not answered is no proof of anything. */
+/* Another model cuts a scenario's texts into more tokens than its pool was made for. */
+static const char *pool_hint(const struct compare *c)
+{
+    for (uint32_t i = 0; i < c->count; i++)
+        if (c->request[i].cached.reason == FINISH_NO_SLOTS)
+            return " Try a larger pool: --pool 1024";
+    return "";
+}
+
 static void text_verdict(const struct compare *c, double tolerance, bool equal, struct buf *b)
 {
     uint32_t answered = count_answered(c), positions = 0;
@@ -139,7 +148,7 @@ static void text_verdict(const struct compare *c, double tolerance, bool equal, 
     if (!equal)
         buf_puts(b, "NOT EQUAL");
     else if (answered == 0)
-        buf_puts(b, "Nothing is proved: no request was answered.\n");
+        buf_printf(b, "Nothing is proved: no request was answered.%s\n", pool_hint(c));
     else if (answered < c->count)
         buf_printf(b, "Only %u of %u requests answered; in these all is equal", answered, c->count);
     else

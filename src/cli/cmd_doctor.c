@@ -13,6 +13,7 @@
 #include "cli/version.h"
 #include "engine/engine.h"
 #include "model/blas.h"
+#include "model/chat.h"
 #include "model/kvrows.h"
 #include "model/model.h"
 #include "script/runner.h"
@@ -77,8 +78,10 @@ static void check_model(struct checkup *k, struct cli *c)
         line(k, BAD, "model", "%s", e.what);
     } else {
         const struct model_config *cfg = model_get_config(m);
-        line(k, FINE, "model", "%s: %u layers, width %u, %u heads (%u for keys and values), %u tokens, context %u",
-             model_get_dir(m), cfg->layers, cfg->dim, cfg->heads, cfg->kv_heads, cfg->vocab, cfg->context);
+        line(k, FINE, "model", "%s: %u layers, width %u, %u heads (%u for keys and values), %u tokens, context %u, "
+             "chat form %s%s",
+             model_get_dir(m), cfg->layers, cfg->dim, cfg->heads, cfg->kv_heads, cfg->vocab, cfg->context,
+             chat_kind_name(chat_get_kind(m)), chat_get_kind(m) == CHAT_UNKNOWN ? ": plain text is used" : "");
         model_close(m);
     }
     buf_free(&dir);

@@ -13,6 +13,7 @@ struct source {
     struct script_settings settings;   /* the script's, with --pool and so on */
     bool prompts;                      /* made from bare prompts: nothing in it asks for history */
     struct buf model_dir;
+    struct model *model;               /* owned; NULL: the script needs none. Runners end before source_done */
     struct runner_config config;       /* settings and model_dir filled in */
 };
 
