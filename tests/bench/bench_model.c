@@ -27,7 +27,7 @@ struct plain_numbers {
 };
 
 struct plain_code {
-    void *library;
+    void *handle;
     void (*init)(struct plain_numbers *), (*step)(struct plain_numbers *, int, int), (*done)(struct plain_numbers *);
 };
 
@@ -158,13 +158,13 @@ static bool plain_load(struct plain_code *c)
     close(fd);
     snprintf(command, sizeof command,
              "${CC:-cc} -O3 -march=native -ffast-math -w -shared -fPIC -o %s tests/bench/plain.c -lm", path);
-    c->library = system(command) == 0 ? dlopen(path, RTLD_NOW) : NULL;
+    c->handle = system(command) == 0 ? dlopen(path, RTLD_NOW) : NULL;
     unlink(path);
-    if (c->library == NULL)
+    if (c->handle == NULL)
         return false;
-    *(void **)&c->init = dlsym(c->library, "plain_init");
-    *(void **)&c->step = dlsym(c->library, "plain_step");
-    *(void **)&c->done = dlsym(c->library, "plain_done");
+    *(void **)&c->init = dlsym(c->handle, "plain_init");
+    *(void **)&c->step = dlsym(c->handle, "plain_step");
+    *(void **)&c->done = dlsym(c->handle, "plain_done");
     return c->init != NULL && c->step != NULL && c->done != NULL;
 }
 
@@ -324,7 +324,7 @@ static void bench_one(size_t i, const struct plain_code *plain)
     for (uint32_t k = 0; k < PROMPT; k++)
         ids[k] = (k * 7919 + 13) % c->vocab;
     double sgemm = sgemm_rate(c->dim, c->hidden), reads = read_rate((size_t)config_parameters(c) * 4);
-    if (plain->library != NULL)
+    if (plain->handle != NULL)
         plain_times(plain, s, dir, ids, &plain_prefill, &plain_decode);
     struct times exact = measure(m, FORWARD_EXACT, 1, ids), fast = measure(m, FORWARD_FAST, 1, ids);
     printf("%s: %.2f M parameters; in this run sgemm(512) %.1f GFLOP/s, reads %.1f GB/s", models[i].name,
@@ -373,7 +373,7 @@ int main(int argc, char **argv)
             bench_one(i, &plain);
     }
     printf("%u bounds missed\n", missed);
-    if (plain.library != NULL)
-        dlclose(plain.library);
+    if (plain.handle != NULL)
+        dlclose(plain.handle);
     return missed == 0 ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-/* Every kind of step, rendered: each placeholder resolves, counts agree with their nouns, and what a
+/* Every kind of step, rendered: each name in braces resolves, counts agree with their nouns, and what a
  * sentence says is what its arguments are. */
 #include <setjmp.h>
 #include <stdarg.h>
