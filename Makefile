@@ -46,7 +46,7 @@ HELP_SRC = $(wildcard tests/support/*.c)
 HELP_OBJ = $(HELP_SRC:%.c=$(BUILD)/%.o)
 BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 
-.PHONY: all run test setup build tests-build asan tsan fuzz-cache bench install uninstall docs depcheck lint format clean help
+.PHONY: all run test setup build tests-build asan tsan fuzz fuzz-cache bench install uninstall docs depcheck lint format clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -95,6 +95,11 @@ asan: setup ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and
 tsan: setup ## every test under ThreadSanitizer
 	@$(SUBMAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g -fsanitize=thread" build tests-build
 	@BUILD=$(BUILD)/tsan sh tests/run.sh
+
+# RUNS=3400000 gives the parsers ten million executions in all. The parsers need clang (libFuzzer).
+fuzz: setup ## parsers and cache on random input, about a minute (RUNS=… of each parser, ITERS=… of the cache)
+	@BUILD=$(BUILD) sh tests/model/fuzz.sh $${RUNS:-100000}
+	@$(MAKE) --no-print-directory fuzz-cache ITERS=$${ITERS:-300000}
 
 fuzz-cache: setup ## 10 million random cache operations under AddressSanitizer (ITERS=…, SEED=…)
 	@$(SUBMAKE) BUILD=$(BUILD)/asan \
