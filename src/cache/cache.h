@@ -43,6 +43,7 @@ struct cache {
     uint32_t *scratch;         /* slots or pages of the call at hand */
     size_t scratch_cap;
     uint32_t asked;            /* units that cache_more was last asked for */
+    uint32_t holder;           /* name of the lock that is taken or released by hand; 0: it has none */
     uint32_t key_text;         /* name of the key as a person typed it, for sentences; 0: nobody did */
     struct cache_listener listen;
 };

@@ -320,7 +320,7 @@ int32_t radix_inc_lock_ref(struct cache *c, uint32_t node, uint32_t req)
     int32_t delta = 0;
     if (node == ROOT)
         return 0;
-    CACHE_EMIT(c, LOCK, node, req);
+    CACHE_EMIT(c, LOCK, node, req, req == 0 ? c->holder : 0);
     for (; node != ROOT; node = NODE(node).parent) {
         uint32_t moved = NODE(node).lock_ref == 0 ? NODE(node).len : 0; /* L1 */
         if (moved > 0)
@@ -338,7 +338,7 @@ int32_t radix_dec_lock_ref(struct cache *c, uint32_t node, uint32_t req)
     int32_t delta = 0;
     if (node == ROOT)
         return 0;
-    CACHE_EMIT(c, UNLOCK, node, req);
+    CACHE_EMIT(c, UNLOCK, node, req, req == 0 ? c->holder : 0);
     for (; node != ROOT; node = NODE(node).parent) {
         ASSERT(NODE(node).lock_ref > 0);
         uint32_t moved = NODE(node).lock_ref == 1 ? NODE(node).len : 0;

@@ -107,6 +107,8 @@ int engine_evict(struct engine *en, uint32_t units, uint32_t *freed, struct err 
 int engine_lock(struct engine *en, const uint32_t *ids, uint32_t n, const char *extra_key, uint32_t *node,
                 struct err *e);
 int engine_unlock(struct engine *en, uint32_t node, struct err *e);
+/* Under which name the next lock or unlock holds; it counts for one. NULL: nobody's. */
+int engine_name_holder(struct engine *en, const char *name, struct err *e);
 int engine_reset(struct engine *en, struct err *e);
 /* Change the eviction policy from the next operation on. */
 int engine_set_policy(struct engine *en, uint32_t policy, struct err *e);

@@ -17,6 +17,16 @@ int engine_name_key(struct engine *en, const char *text, struct err *e)
     return 0;
 }
 
+int engine_name_holder(struct engine *en, const char *text, struct err *e)
+{
+    struct cache *c = engine_cache(en);
+    uint32_t name = store_intern(c->s, text);
+    if (name == UINT32_MAX)
+        return err_memory(e, 64, "the name of a lock");
+    c->holder = name;
+    return 0;
+}
+
 static uint32_t intern(struct cache *c, const char *name, struct err *e)
 {
     uint32_t ns = store_intern(c->s, name);
@@ -120,12 +130,15 @@ int engine_lock(struct engine *en, const uint32_t *ids, uint32_t n, const char *
                 struct err *e)
 {
     struct cache *c = engine_cache(en);
-    uint32_t ns = intern(c, extra_key, e);
+    uint32_t ns = intern(c, extra_key, e), holder = c->holder;
+    c->holder = 0; /* also when it fails: it counts for one */
     if (ns == UINT32_MAX || cache_begin(c, n, e) != 0)
         return -1;
+    c->holder = holder;
     struct key key = key_make(c->w, ids, n, n, ns);
     *node = radix_match_prefix(c, &key, 0).node;
     radix_pin(c, *node);
+    c->holder = 0;
     cache_end(c);
     return 0;
 }
@@ -133,11 +146,15 @@ int engine_lock(struct engine *en, const uint32_t *ids, uint32_t n, const char *
 int engine_unlock(struct engine *en, uint32_t node, struct err *e)
 {
     struct cache *c = engine_cache(en);
+    uint32_t holder = c->holder;
+    c->holder = 0;
     if (!node_live(c->w, node) || (node != ROOT && c->w->node[node].pins == 0))
         return err_set(e, "no lock is held on that node");
     if (cache_begin(c, node_start(c->w, node) + c->w->node[node].len, e) != 0)
         return -1;
+    c->holder = holder;
     radix_unpin(c, node);
+    c->holder = 0;
     cache_end(c);
     return 0;
 }

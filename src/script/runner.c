@@ -450,7 +450,7 @@ static int do_lock(struct runner *r, const struct script_command *c, struct err 
         return err_memory(e, 64, "the name of a lock");
     ids_clear(&r->ids);
     if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0 ||
-        name_key(r, text->text, text->len, e) != 0 ||
+        name_key(r, text->text, text->len, e) != 0 || engine_name_holder(r->engine, name, e) != 0 ||
         engine_lock(r->engine, r->ids.at, (uint32_t)r->ids.len, script_text(c, "ns"), &held.node, e) != 0) {
         xfree(held.name);
         return -1;
@@ -466,7 +466,7 @@ static int do_unlock(struct runner *r, const struct script_command *c, struct er
         err_set(e, "nothing is locked under the name %s", script_text(c, "name"));
         return err_hint(e, "lock NAME \"text\" comes first");
     }
-    if (engine_unlock(r->engine, held->node, e) != 0)
+    if (engine_name_holder(r->engine, held->name, e) != 0 || engine_unlock(r->engine, held->node, e) != 0)
         return -1;
     xfree(held->name);
     *held = r->held[--r->helds];

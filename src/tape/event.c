@@ -151,6 +151,7 @@ static void add_value(struct scene sc, const struct event_words *words, char typ
     case 't': add_token(words, v, b); break;
     case 'x': buf_puts(b, store_name(sc.s, v)); break;
     case 'p': buf_puts(b, policy_name(v)); break;
+    case 'u': buf_puts(b, v == RULES_UNIFIED ? "unified" : "classic"); break;
     case 'w': buf_puts(b, policy_reason(v)); break;
     case 'f': buf_puts(b, finish_reason_text(v)); break;
     case 'i': buf_printf(b, "%d", (int)v); break;
@@ -259,8 +260,8 @@ void event_fields(struct scene sc, const struct event_words *words, unsigned kin
     const char *name;
     for (int i = 0; i < EVENT_ARGS && (name = event_arg_name(kind, i, &len)) != NULL; i++) {
         char type = event_arg_type(kind, i);
-        if (args[i] == 0 && strchr("nrx", type) != NULL)
-            continue; /* nobody */
+        if (args[i] == 0 && strchr("nrxo", type) != NULL)
+            continue; /* nobody, nothing */
         buf_printf(b, "%s%.*s=", i > 0 && b->len > 0 && b->data[b->len - 1] != ' ' ? " " : "", len, name);
         if (type == 'n')
             buf_printf(b, "%u", sc.w->node[args[i]].id);

@@ -8,6 +8,7 @@
  * Arguments are 32-bit words; the letter behind the name says what they are:
  *   n node (index)   r request (index)   t token id   s slot   c count   k tick of the clock
  *   x name (store)   p policy            i signed number       f reason a request ended
+ *   o count or flag that says nothing when it is 0                  u rules (classic, unified)
  * NO_TOKEN stands for "the key ends here".
  *
  * Sentences:
@@ -28,7 +29,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
 
 /*  X(ENUM, "name", DEPTH, "arguments", "sentence", "lesson anchor") */
 #define EVENT_TABLE(X)                                                                                       \
-    X(START, "start", OPERATION, "pool:c page:c policy:p rules:c",                                           \
+    X(START, "start", OPERATION, "pool:c page:c policy:p rules:u",                                           \
       "The cache is empty: {pool:slot} are free, pages of {page:token}, eviction policy {policy}, "          \
       "{?rules:unified tree|classic RadixCache} rules. The tree has only its root.", "slots")                \
     X(SET, "set", OPERATION, "name:x value:x", "{name} is now {value}.", "sandbox")                          \
@@ -53,14 +54,14 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(SAMPLE, "sample", EVENT, "req:r token:t pos:c",                                                        \
       "The model's next token is {token}: position {pos} of {req}. It has no KV until it is computed.",      \
       "life")                                                                                                \
-    X(ANSWER, "answer", OPERATION, "req:r tokens:c cached:c computed:c reason:f cut:c",                      \
+    X(ANSWER, "answer", OPERATION, "req:r tokens:c cached:c computed:c reason:f cut:o",                      \
       "{?cut:{req} is cut off: {reason}. Generated until then: {tokens:token}; what it generated is given "  \
       "back, its prompt stays in the tree|{req} is answered ({reason}): {tokens:token} generated}. Of its "  \
       "prompt {cached:token} came from the cache, {computed} computed.", "life")                             \
     X(ABORT, "abort", OPERATION, "req:r", "{req} is aborted: its own slots go back, what was "               \
       "inserted stays in the tree.", "life")                                                                 \
     /* match_prefix (sglang §2 "match", steps 1 to 4) */                                                     \
-    X(MATCH, "match_prefix", OPERATION, "req:r units:c of:c ns:x left:c page:c again:c key:x",               \
+    X(MATCH, "match_prefix", OPERATION, "req:r units:c of:c ns:x left:o page:o again:o key:x",               \
       "match_prefix{?again:, again: {req} looks for what it has just inserted, to use the tree's own slots|" \
       ": which prefix of {?req:{req}|{?key:\"{key}\"|the key}} is cached? It looks for {units} of {of:token}"\
       "{?left:{?req:: the last one must be computed to get an answer|}{?page:; only whole pages of {page} "  \
@@ -77,17 +78,17 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{node} is split after {at} of {units:token}: {?req:{req}|the key} {?next:goes on with {next}|ends} "  \
       "where the tree has {have}. Now {upper} holds the first {at:token} and {node} the last {rest}; nothing "\
       "is computed or copied.", "split")                                                                     \
-    X(MATCHED, "matched", EVENT, "node:n units:c of:c req:r left:c",                                         \
+    X(MATCHED, "matched", EVENT, "node:n units:c of:c req:r left:o",                                         \
       "match_prefix returns {units:slot} and {node}: {?left:{units} of {of:token} are in the tree"           \
       "{?req:; {left} of {req} must be computed|}|all {of:token} of the key are in the tree}.", "match")     \
     /* inc_lock_ref, dec_lock_ref */                                                                         \
-    X(LOCK, "inc_lock_ref", OPERATION, "node:n req:r",                                                       \
-      "inc_lock_ref: {?req:{req}|a holder} holds {node} and every node above it; eviction may not take "     \
+    X(LOCK, "inc_lock_ref", OPERATION, "node:n req:r holder:x",                                              \
+      "inc_lock_ref: {?req:{req}|{?holder:{holder}|a holder}} holds {node} and every node above it; eviction may not take "\
       "them.", "locks")                                                                                      \
     X(LOCK_NODE, "lock", EVENT, "node:n lock:c moved:c",                                                     \
       "{node} is held by {lock:holder}{?moved:: {moved:token} pass from evictable to protected|}.", "locks") \
-    X(UNLOCK, "dec_lock_ref", OPERATION, "node:n req:r",                                                     \
-      "dec_lock_ref: {?req:{req}|a holder} lets go of {node} and every node above it.", "locks")             \
+    X(UNLOCK, "dec_lock_ref", OPERATION, "node:n req:r holder:x",                                            \
+      "dec_lock_ref: {?req:{req}|{?holder:{holder}|a holder}} lets go of {node} and every node above it.", "locks")             \
     X(UNLOCK_NODE, "unlock", EVENT, "node:n lock:c moved:c",                                                 \
       "{node} is held by {lock:holder}{?moved:: {moved:token} pass from protected to evictable|}.", "locks") \
     X(ADMIT, "admit", EVENT, "req:r units:c of:c",                                                           \
@@ -120,7 +121,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(INSERTED, "inserted", EVENT, "node:n matched:c added:c",                                               \
       "insert is done. Already in the tree: {matched:token}; new: {added}.", "insert")                       \
     /* cache_unfinished_req, cache_finished_req (sglang §4) */                                               \
-    X(CACHE_UNFINISHED, "cache_unfinished_req", OPERATION, "req:r units:c chunked:c",                        \
+    X(CACHE_UNFINISHED, "cache_unfinished_req", OPERATION, "req:r units:c chunked:o",                        \
       "cache_unfinished_req: {?units:the computed tokens of {req} become shareable before it is answered"    \
       "{?chunked: (one more chunk will follow)|}|no page of {req} becomes shareable}.", "life")              \
     X(ROW, "row", EVENT, "req:r from:c count:c units:c",                                                     \

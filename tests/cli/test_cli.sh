@@ -159,7 +159,11 @@ if [ "$(grep -E '^[0-9]+ ' "$tmp/out" | cut -d' ' -f1 | sort -n -u | tail -n 1)"
     ok 'every step has its number'
 else not_ok 'every step has its number'; fi
 grep -q 'SPLIT_NODE node=1 upper=3 at=29' "$tmp/out" && ok 'the split after 29 tokens' || not_ok 'the split after 29 tokens'
+if grep -qE '(left|page|again|cut|chunked)=0|rules=0' "$tmp/out"; then not_ok 'zeros that mean nothing'; else ok 'no zeros that mean nothing'; fi
+grep -q 'START pool=128 page=1 policy=lru rules=classic' "$tmp/out" && ok 'rules by their name' || not_ok 'rules by their name'
 cp "$tmp/out" "$tmp/played"
+has 'a lock has its name' 0 'inc_lock_ref: keep holds node 1 (A)' $RX play small-pool
+has 'and lets go under it' 0 'dec_lock_ref: keep lets go of node 1 (A)' $RX play small-pool
 TERM=dumb run $RX play shared-system-prompt
 cmp -s "$tmp/out" "$tmp/played" && ok 'TERM=dumb prints the same' || not_ok 'TERM=dumb prints the same'
 run $RX record data/scenarios/shared-system-prompt.rxs -o "$tmp/a.rxt"
