@@ -38,7 +38,9 @@ ALL_CFLAGS = $(STD) -ffp-contract=off $(OPT) $(WARN) $(STRICT) -Isrc -I. -pthrea
 ALL_LIBS = $(PKG_LIBS) -lm -pthread $(LDFLAGS)
 
 LIB_SRC  = $(filter-out src/cli/main.c,$(wildcard src/*/*.c)) $(filter-out ui/main.c,$(wildcard ui/*.c))
-LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o)
+LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/source_text.o
+# What the code pane shows: headers with the numbered algorithms, and the files that follow them.
+SHOWN_SRC = $(foreach f,radix req evict,src/cache/$f.h src/cache/$f.c)
 MAIN_OBJ = $(BUILD)/src/cli/main.o
 TEST_SRC = $(wildcard tests/*/test_*.c)
 TEST_BIN = $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
@@ -73,6 +75,14 @@ $(BUILD)/radixscope: $(MAIN_OBJ) $(BUILD)/libradixscope.a
 $(BUILD)/libradixscope.a: $(LIB_OBJ)
 	@rm -f $@
 	@$(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/gen/source_text.c: ui/source.awk $(SHOWN_SRC)
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	@awk -f $^ > $@
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c Makefile
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -164,6 +164,7 @@ static void run_command(struct app *a, enum command c)
     case CMD_LOG: open_view(a, SHOW_LOG); break;
     case CMD_REQUESTS: open_view(a, SHOW_REQUESTS); break;
     case CMD_INVARIANTS: open_view(a, SHOW_INVARIANTS); break;
+    case CMD_CODE: open_view(a, SHOW_CODE); break;
     case CMD_ERROR: app_say_error(a); break;
     case CMD_CHOOSE: choose_line(a); break;
     case CMD_FOCUS: next_focus(a); break;

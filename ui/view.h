@@ -17,7 +17,7 @@
 
 enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_COMMAND, TYPE_SAVE };
 
-enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS };
+enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS, SHOW_CODE };
 
 enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_COUNT };
 
@@ -64,6 +64,7 @@ void view_slots_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_story_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_timeline_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_keys_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_code_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_help_draw(const struct picture *p, struct surface *s, struct rect r);
 
 /* Titles on the edges of panes, of at most n - 1 bytes. */

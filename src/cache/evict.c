@@ -27,10 +27,9 @@ static uint32_t deciding_tick(const struct world *w, uint32_t node)
     return by_birth ? w->node[node].creation_time : w->node[node].last_access;
 }
 
-/* 2a, 2b */
 static void evict_node(struct cache *c, uint32_t node, uint32_t *freed, uint32_t want)
 {
-    uint32_t parent = c->w->node[node].parent, len = c->w->node[node].len;
+    uint32_t parent = c->w->node[node].parent, len = c->w->node[node].len; /* E2a */
     if (c->listen.removed != NULL)
         c->listen.removed(c->listen.ctx, node);
     slots_free(c, node_slots((struct scene){c->w, c->s}, node), len);
@@ -40,7 +39,7 @@ static void evict_node(struct cache *c, uint32_t node, uint32_t *freed, uint32_t
     uint32_t next = tape_recording(c->t) ? leaves_first(&c->leaves, c->w) : 0; /* only for the sentence */
     CACHE_EMIT(c, VICTIM, node, len, *freed, want, deciding_tick(c->w, node), c->w->head.policy, next,
                next != 0 ? deciding_tick(c->w, next) : 0);
-    if (node_evictable(c->w, parent))
+    if (node_evictable(c->w, parent)) /* E2b */
         CACHE_EMIT(c, NEW_CANDIDATE, parent);
 }
 

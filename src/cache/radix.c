@@ -117,7 +117,7 @@ static void detach(struct cache *c, uint32_t node)
     CACHE_SET(c, NODE(parent).child_count, NODE(parent).child_count - 1);
 }
 
-/* S2: `upper` stands where `child` stood among its siblings; `child` hangs below it alone. */
+/* `upper` stands where `child` stood among its siblings; `child` hangs below it alone. */
 static void take_place(struct cache *c, uint32_t upper, uint32_t child)
 {
     uint32_t parent = NODE(child).parent, prev = NODE(child).prev, next = NODE(child).next;
@@ -216,12 +216,12 @@ struct match radix_match_prefix(struct cache *c, const struct key *key, uint32_t
         if (classic)
             stamp(c, child, now, 0);
         uint32_t equal = common_units(c, child, key, m.units);
-        if (equal < NODE(child).len) { /* 3a */
+        if (equal < NODE(child).len) { /* M3a */
             m.node = split_at(c, child, equal, key, m.units, req);
             m.units += equal;
             break;
         }
-        m.node = child; /* 3b */
+        m.node = child; /* M3b */
         m.units += equal;
         CACHE_EMIT(c, WALK, child, equal, m.units);
     }
@@ -248,7 +248,7 @@ static void free_part(struct cache *c, const uint32_t *slots, uint32_t from, uin
     CACHE_EMIT(c, FREE_DUPLICATES, req, to - from, slots[from], pool_free_slots(c->w));
 }
 
-/* I4: a leaf for what remains of the key. */
+/* A leaf for what remains of the key. */
 static uint32_t insert_leaf(struct cache *c, uint32_t parent, const struct key *key, const uint32_t *slots,
                             uint32_t at, int32_t priority, bool chunked)
 {
@@ -292,7 +292,7 @@ struct match radix_insert(struct cache *c, const struct key *key, const uint32_t
         uint32_t equal = common_units(c, child, key, m.units);
         if (equal < NODE(child).len) /* I3 */
             child = split_at(c, child, equal, key, m.units, req);
-        raise_priority(c, child, priority);
+        raise_priority(c, child, priority); /* I2 */
         if (!chunked)
             CACHE_SET(c, NODE(child).hit_count, NODE(child).hit_count + 1);
         CACHE_EMIT(c, INSERT_WALK, child, equal, NODE(child).hit_count);
@@ -306,7 +306,7 @@ struct match radix_insert(struct cache *c, const struct key *key, const uint32_t
     return m;
 }
 
-/* L1: a length moves between the two sums. */
+/* A length moves between the two sums. */
 static void move_protected(struct cache *c, uint32_t len, bool to_protected)
 {
     const struct head *h = &c->w->head;
@@ -341,11 +341,11 @@ int32_t radix_dec_lock_ref(struct cache *c, uint32_t node, uint32_t req)
     CACHE_EMIT(c, UNLOCK, node, req, req == 0 ? c->holder : 0);
     for (; node != ROOT; node = NODE(node).parent) {
         ASSERT(NODE(node).lock_ref > 0);
-        uint32_t moved = NODE(node).lock_ref == 1 ? NODE(node).len : 0;
+        uint32_t moved = NODE(node).lock_ref == 1 ? NODE(node).len : 0; /* L1 */
         if (moved > 0)
             move_protected(c, moved, false);
         delta += (int32_t)moved;
-        CACHE_SET(c, NODE(node).lock_ref, NODE(node).lock_ref - 1);
+        CACHE_SET(c, NODE(node).lock_ref, NODE(node).lock_ref - 1); /* L2 */
         leaves_update(&c->leaves, c->w, node);
         CACHE_EMIT(c, UNLOCK_NODE, node, NODE(node).lock_ref, moved);
     }

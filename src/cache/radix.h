@@ -8,30 +8,38 @@
  *
  *      root ── A "the cat sat" slots 1 2 3
  *
- * insert("the cat ran") with slots 4 5 6 goes
- *      I1  now = clock; the root is stamped
- *      I2  A begins with "the": the walk compares: 2 of 3 tokens are equal
- *      I3  2 < 3: split_node(A, 2)
- *      I4  "ran" remains: a new leaf C with slot 6. Slots 4 and 5 are duplicates: the caller frees them
+ * insert("the cat ran") with slots 4 5 6: I2 finds A, of whose 3 tokens 2 are equal, so I3 splits it; "ran"
+ * remains, and I4 makes leaf C with slot 6. Slots 4 and 5 are duplicates: the caller frees them.
+ * match_prefix("the cat ran fast") then gives slots 1 2 6 and node C.
  *
  *      root ── B "the cat" slots 1 2 ─┬─ A "sat" slot 3          (A keeps its id: handles stay valid)
  *                                     └─ C "ran" slot 6
  *
- * match_prefix("the cat ran fast")
+ * The numbered steps stand in the code as comments (radix.c, req.c, evict.c), and the stepper's code pane
+ * reads both from here: a step that is renamed in one place alone fails a test.
+ *
+ * match_prefix(key)
  *      M1  the key is cut to whole pages; an empty one touches nothing
  *      M2  now = clock; the root is stamped
  *      M3  while a child begins with the next page: stamp it, compare;
- *          3a  fewer tokens equal than it has: split it there, take the upper part, stop
- *          3b  all equal: take its slots, go down
- *      M4  returns slots 1 2 6 and node C: 3 tokens need not be computed
+ *      M3a     fewer tokens equal than it has: split it there, take the upper part, stop
+ *      M3b     all equal: take its slots, go down
+ *      M4  the slots on the way and the last node: so many tokens need not be computed
+ *
+ * insert(key, slots)
+ *      I1  now = clock; the root is stamped
+ *      I2  while a child begins with the next page: stamp it, compare, count a hit, go down
+ *      I3      fewer tokens equal than it has: split it there, go down into the upper part
+ *      I4  tokens remain: a new leaf takes them and their slots
  *
  * split_node(A, k)
  *      S1  make the upper node B: priority, hit_count and lock_ref copied from A, fresh times
  *      S2  B takes A's place among its parent's children; A becomes B's only child
  *      S3  the first k tokens and slots are B's now; nothing is copied: two offsets and lengths change
  *
- * inc_lock_ref(node)  walks to below the root. L1 a node that goes 0 -> 1 moves its length from evictable
- *      to protected; L2 its lock_ref goes up. dec_lock_ref is the reverse.
+ * inc_lock_ref(node), for it and every node above but the root; dec_lock_ref is the reverse
+ *      L1  one that goes 0 -> 1 moves its length from evictable to protected
+ *      L2  its lock_ref goes up
  *
  * Surprises (sglang §17): a match can change the tree's shape; the lower part of a split, which was not
  * matched, is stamped too; hit_count counts inserts; insert never frees what it did not need.

@@ -187,7 +187,7 @@ bool req_alloc(struct cache *c, uint32_t req, uint32_t upto, uint32_t ask, bool 
     return true;
 }
 
-/* U1 and F1: what the request has computed enters the tree. */
+/* What the request has computed enters the tree. */
 static struct match req_insert(struct cache *c, uint32_t req, const struct key *key, bool chunked)
 {
     return radix_insert(c, key, row_slots(c, req), (int32_t)REQ(req).priority, chunked, REQ(req).protected_len,
@@ -218,7 +218,7 @@ bool req_cache_unfinished(struct cache *c, uint32_t req, uint32_t filled, bool c
     return true;
 }
 
-/* F1 without insert. Unified rules give everything back in one call (sglang §13). */
+/* cache_finished_req without insert. Unified rules give everything back in one call (sglang §13). */
 static void req_forget(struct cache *c, uint32_t req, uint32_t units, uint32_t filled)
 {
     bool unified = c->w->head.rules == RULES_UNIFIED;
@@ -243,7 +243,7 @@ bool req_cache_finished(struct cache *c, uint32_t req, uint32_t filled, bool ins
             free_row(c, req, owned, m.units, true);
         free_row(c, req, key.units, filled, false); /* F2 */
     } else {
-        req_forget(c, req, key.units, filled);
+        req_forget(c, req, key.units, filled); /* F1 */
         if (c->w->head.sessions && REQ(req).session != 0 && !session_closed(c, REQ(req).session))
             m = radix_match_prefix(c, &key, req);
     }

@@ -6,7 +6,9 @@
 #include "cli/cli.h"
 #include "script/nearest.h"
 #include "script/script.h"
+#include "tape/algorithm.h"
 #include "tape/why.h"
+#include "ui/source.h"
 
 /*  X(ENUM, "word", "short", "operand", "help") */
 #define SESSION_COMMANDS(X)                                                                                  \
@@ -19,6 +21,7 @@
     X(LAST, "last", "", "", "to the last step")                                                              \
     X(GOTO, "goto", "g", "STEP", "to a step by its number; the number alone will do")                                                  \
     X(WHY, "why", "w", "[STEP]", "what made this step happen")                                               \
+    X(CODE, "code", "", "", "the numbered algorithm and the lines of C that did this step")                           \
     X(SHOW, "show", "s", "", "the tree, the slots and the requests as text")                                 \
     X(HELP, "help", "?", "", "this list")                                                                    \
     X(QUIT, "quit", "q", "", "leave")
@@ -132,6 +135,23 @@ static int why(struct session *s, const char *number, struct buf *out, struct er
     return 0;
 }
 
+/* The lines of the program that did this step. */
+static int code(struct session *s, struct buf *out, struct err *e)
+{
+    const struct cursor *c = &s->plain.cursor;
+    struct step step, op;
+    if (c->at == 0)
+        return err_set(e, "before the first step nothing has run");
+    tape_step(c->tape, c->branch, c->at, &step);
+    uint32_t n = tape_operation(c->tape, c->branch, c->at);
+    tape_step(c->tape, c->branch, n != 0 ? n : c->at, &op);
+    const char *label = algorithm_step(&step, &op);
+    if (*label == '\0')
+        return err_set(e, "step %u (%s) is none of the numbered steps of the radix tree", c->at, event_info(step.kind)->name);
+    source_tell(label, event_info(op.kind)->name, out);
+    return 0;
+}
+
 /* Run a line of the script language from here and show the steps it made. */
 static int act(struct session *s, const char *line, struct buf *out, struct err *e)
 {
@@ -165,6 +185,7 @@ static int serve(struct session *s, enum session_command command, const char *re
     case DO_LAST: stand(s, UINT32_MAX, out); return 0;
     case DO_GOTO: return go_to(s, rest, out, e);
     case DO_WHY: return why(s, rest, out, e);
+    case DO_CODE: return code(s, out, e);
     case DO_SHOW: plain_scene(cursor_scene(&s->plain.cursor), &s->plain.words, out); return 0;
     case DO_HELP: show_help(out); return 0;
     default: return 0;
