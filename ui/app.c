@@ -9,7 +9,7 @@
 #include "ui/lists.h"
 #include "ui/screen.h"
 
-enum { MARKS_AT_ONCE = 50000, LOG_ROWS = 64 };
+enum { MARKS_AT_ONCE = 50000, NUMBERS_AT_ONCE = 4000, LOG_ROWS = 64 };
 
 int view_speed_tenths(int speed)
 {
@@ -66,6 +66,7 @@ void app_done(struct app *a)
     moment_done(&a->m);
     marks_done(&a->marks);
     list_done(&a->list);
+    series_done(&a->series);
     for (int i = 0; i < a->pasts; i++)
         xfree(a->past[i]);
 }
@@ -119,7 +120,10 @@ void app_tick(struct app *a)
 
 bool app_idle(struct app *a)
 {
-    return marks_read(&a->marks, a->m.tape, a->m.branch, MARKS_AT_ONCE);
+    bool all = marks_read(&a->marks, a->m.tape, a->m.branch, MARKS_AT_ONCE);
+    if (a->v.show != SHOW_NUMBERS)
+        return all;
+    return series_read(&a->series, a->m.tape, a->m.branch, NUMBERS_AT_ONCE) && all;
 }
 
 /* The list of the open view, for this moment: filled anew when either has changed. */
@@ -139,11 +143,27 @@ const struct list *app_list(struct app *a)
     return &a->list;
 }
 
+/* The numbers before this step and after it; the cursor goes one back and returns. */
+static void fill_numbers(struct app *a, struct picture *p)
+{
+    uint32_t at = a->m.at;
+    for (uint32_t i = 0; i < 2 && at > 0; i++) {
+        uint32_t n = at - 1 + i;
+        if (at <= a->series.read && a->series.branch == a->m.branch)
+            p->now[i] = series_sums(&a->series, a->m.tape, n);
+        cursor_seek(&a->cursor, a->m.branch, n);
+        numbers_slots(a->cursor.w, &p->now[i]);
+    }
+}
+
 void app_draw(struct app *a, struct surface *s)
 {
     a->w = s->w;
     a->h = s->h;
     a->ascii = s->ascii;
-    struct picture p = {&a->m, &a->v, &a->marks, a->feed, &a->progress, app_list(a)};
+    struct picture p = {.m = &a->m, .v = &a->v, .marks = &a->marks, .feed = a->feed, .progress = &a->progress,
+                        .list = app_list(a), .series = &a->series};
+    if (a->v.show == SHOW_NUMBERS)
+        fill_numbers(a, &p);
     screen_draw(&p, s);
 }

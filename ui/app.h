@@ -49,6 +49,7 @@ struct app {
         int branch;
         uint32_t at, length;
     } list_key;
+    struct series series; /* of the numbers: begun when they are first looked at */
     char find[64];        /* what was looked for last */
     int w, h;             /* of the surface that was drawn last */
     bool ascii;

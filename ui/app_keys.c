@@ -19,7 +19,8 @@ static void next_focus(struct app *a)
 
 static struct picture picture_of(struct app *a)
 {
-    return (struct picture){&a->m, &a->v, &a->marks, a->feed, &a->progress, &a->list};
+    return (struct picture){.m = &a->m, .v = &a->v, .marks = &a->marks, .feed = a->feed,
+                            .progress = &a->progress, .list = &a->list, .series = &a->series};
 }
 
 static void fold(struct app *a)
@@ -165,6 +166,10 @@ static void run_command(struct app *a, enum command c)
     case CMD_REQUESTS: open_view(a, SHOW_REQUESTS); break;
     case CMD_INVARIANTS: open_view(a, SHOW_INVARIANTS); break;
     case CMD_CODE: open_view(a, SHOW_CODE); break;
+    case CMD_NUMBERS:
+        open_view(a, SHOW_NUMBERS);
+        app_idle(a);
+        break;
     case CMD_ERROR: app_say_error(a); break;
     case CMD_CHOOSE: choose_line(a); break;
     case CMD_FOCUS: next_focus(a); break;

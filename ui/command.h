@@ -35,6 +35,7 @@
     X(INVARIANTS, 'i', 0, "i", "invariants", "what must always hold, with the numbers of this moment", "look") \
     X(REQUESTS, 'r', 0, "r", "requests", "every request so far: what came from the cache, what was computed, why", "look") \
     X(CODE, 'c', 0, "c", "code", "the numbered algorithm and the lines of C that did this step", "look")         \
+    X(NUMBERS, '#', 0, "#", "numbers", "hit rate, tokens saved and computed, slots: over time, before and after", "look") \
     X(ERROR, 'e', 0, "e", "error", "what made the run end early", "look")                                    \
     X(FOCUS, K_TAB, 0, "Tab", "choose", "move the focus: tree, slots, none; Up and Down choose there", "look") \
     X(BIG, 'p', 0, "p", "projector", "for a projector: two panes and a large sentence; again: back", "look")  \

@@ -87,6 +87,7 @@ static const char *show_title(enum show show)
     case SHOW_WHY: return "why";
     case SHOW_LOG: return "log";
     case SHOW_REQUESTS: return "requests";
+    case SHOW_NUMBERS: return "numbers over time";
     case SHOW_CODE: return "code: the step in the program's own source";
     case SHOW_INVARIANTS: return "what must always hold";
     default: return "keys and marks";
@@ -116,6 +117,8 @@ static void draw_full_view(const struct picture *p, const struct layout *l, stru
     }
     if (p->v->show == SHOW_HELP)
         view_help_draw(p, s, r);
+    else if (p->v->show == SHOW_NUMBERS)
+        view_numbers_draw(p, s, r);
     else if (p->v->show == SHOW_CODE)
         view_code_draw(p, s, r);
     else

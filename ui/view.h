@@ -13,11 +13,12 @@
 #include "ui/marks.h"
 #include "ui/moment.h"
 #include "ui/rows.h"
+#include "ui/series.h"
 #include "ui/surface.h"
 
 enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_COMMAND, TYPE_SAVE };
 
-enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS, SHOW_CODE };
+enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS, SHOW_CODE, SHOW_NUMBERS };
 
 enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_COUNT };
 
@@ -51,6 +52,8 @@ struct picture {
     const struct ui_feed *feed;
     const struct ui_progress *progress;
     const struct list *list;  /* of the open list view */
+    const struct series *series; /* of the numbers, as far as they are read */
+    struct numbers now[2];    /* before this step and after it, while the numbers are shown */
 };
 
 /* Steps a second at each speed, in tenths. */
@@ -64,6 +67,7 @@ void view_slots_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_story_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_timeline_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_keys_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_numbers_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_code_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_help_draw(const struct picture *p, struct surface *s, struct rect r);
 
@@ -85,6 +89,9 @@ uint32_t view_timeline_at(const struct picture *p, struct rect r, int x);
 /* A message to the person stands in the last line of the screen; is this one too long for that? Then it takes
  * the place of the sentence, as a whole. */
 bool view_message_long(const struct picture *p, const struct surface *s);
+
+/* The step that a column of the numbers stands for; the last column is the last step. */
+uint32_t numbers_step(int columns, int column, uint32_t length);
 
 /* Lines of the help screen at this width. */
 int view_help_lines(int width);

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "base/xalloc.h"
 #include "script/nearest.h"
 #include "script/script.h"
 #include "tape/algorithm.h"
 #include "tape/why.h"
+#include "ui/series.h"
 #include "ui/source.h"
 
 /*  X(ENUM, "word", "short", "operand", "help") */
@@ -22,6 +24,7 @@
     X(GOTO, "goto", "g", "STEP", "to a step by its number; the number alone will do")                                                  \
     X(WHY, "why", "w", "[STEP]", "what made this step happen")                                               \
     X(CODE, "code", "", "", "the numbered algorithm and the lines of C that did this step")                           \
+    X(NUMBERS, "numbers", "", "", "hit rate, tokens saved and computed, slots: before this step and after it")             \
     X(SHOW, "show", "s", "", "the tree, the slots and the requests as text")                                 \
     X(HELP, "help", "?", "", "this list")                                                                    \
     X(QUIT, "quit", "q", "", "leave")
@@ -152,6 +155,38 @@ static int code(struct session *s, struct buf *out, struct err *e)
     return 0;
 }
 
+static void number_line(struct buf *out, const char *name, uint64_t was, uint64_t now, const char *unit)
+{
+    buf_printf(out, "  %-16s %llu%s", name, (unsigned long long)now, unit);
+    if (was != now)
+        buf_printf(out, " (before this step: %llu%s)", (unsigned long long)was, unit);
+    buf_putc(out, '\n');
+}
+
+/* What the numbers' view shows, for this step. */
+static int numbers(struct session *s, struct buf *out, struct err *e)
+{
+    struct cursor *c = &s->plain.cursor;
+    uint32_t at = c->at;
+    struct series *all = xcalloc(1, sizeof *all);
+    struct numbers n[2] = {{{0}, false}, {{0}, false}};
+    if (all == NULL)
+        return err_memory(e, sizeof *all, "the numbers");
+    series_read(all, c->tape, c->branch, at);
+    for (uint32_t i = 0; i < 2 && at > 0 && all->read == at; i++) {
+        n[i] = series_sums(all, c->tape, at - 1 + i);
+        cursor_seek(c, c->branch, at - 1 + i);
+        numbers_slots(cursor_scene(c).w, &n[i]);
+    }
+    for (unsigned k = 0; k < NUM_COUNT; k++)
+        number_line(out, numbers_name(k), numbers_value(&n[0], k), numbers_value(&n[1], k), k == 0 ? " %" : "");
+    buf_printf(out, "  %llu of %llu tokens that were looked for stood in the tree\n",
+               (unsigned long long)n[1].n[NUM_FOUND], (unsigned long long)n[1].n[NUM_LOOKED]);
+    series_done(all);
+    xfree(all);
+    return 0;
+}
+
 /* Run a line of the script language from here and show the steps it made. */
 static int act(struct session *s, const char *line, struct buf *out, struct err *e)
 {
@@ -186,6 +221,7 @@ static int serve(struct session *s, enum session_command command, const char *re
     case DO_GOTO: return go_to(s, rest, out, e);
     case DO_WHY: return why(s, rest, out, e);
     case DO_CODE: return code(s, out, e);
+    case DO_NUMBERS: return numbers(s, out, e);
     case DO_SHOW: plain_scene(cursor_scene(&s->plain.cursor), &s->plain.words, out); return 0;
     case DO_HELP: show_help(out); return 0;
     default: return 0;
