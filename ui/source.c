@@ -63,6 +63,17 @@ void source_name(struct source_part function, char *out, size_t n)
     snprintf(out, n, "%.*s", (int)(end - begin), begin);
 }
 
+/* Is this the function of that operation? "req_cache_finished" does cache_finished_req. */
+static bool names(const char *function, const char *operation)
+{
+    char bare[64];
+    size_t n = strlen(operation);
+    if (n > 4 && n < sizeof bare && strcmp(operation + n - 4, "_req") == 0)
+        n -= 4;
+    snprintf(bare, sizeof bare, "%.*s", (int)n, operation);
+    return strstr(function, bare) != NULL;
+}
+
 struct source_part source_function(const char *label, const char *hint)
 {
     struct source_part found = {0};
@@ -74,7 +85,7 @@ struct source_part source_function(const char *label, const char *hint)
                 continue;
             struct source_part p = function_around(f, k);
             source_name(p, name, sizeof name);
-            if (strstr(name, hint) != NULL)
+            if (names(name, hint))
                 return p;
             found = found.file == NULL ? p : found;
         }

@@ -119,7 +119,9 @@ static void draw_nothing(const struct moment *m, struct surface *s, struct rect 
 void view_code_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     const struct moment *m = p->m;
-    const char *label = m->at > 0 ? algorithm_step(&m->step, m->op_at != 0 ? &m->op : &m->step) : "";
+    char label[ALGORITHM_LABEL] = "";
+    if (m->at > 0)
+        algorithm_step(&m->step, m->op_at != 0 ? &m->op : &m->step, label);
     int used = m->at > 0 ? draw_sentence(m, s, r) + (r.h > 12) : 0;
     s->cursor_x = r.x;
     s->cursor_y = r.y;

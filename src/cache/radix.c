@@ -296,13 +296,13 @@ struct match radix_insert(struct cache *c, const struct key *key, const uint32_t
         if (!chunked)
             CACHE_SET(c, NODE(child).hit_count, NODE(child).hit_count + 1);
         CACHE_EMIT(c, INSERT_WALK, child, equal, NODE(child).hit_count);
-        free_part(c, slots, m.units, m.units + equal, owned, req);
+        free_part(c, slots, m.units, m.units + equal, owned, req); /* U2 */
         m.node = child;
         m.units += equal;
     }
     if (m.units < key->units) /* I4 */
         m.node = insert_leaf(c, m.node, key, slots, m.units, priority, chunked);
-    CACHE_EMIT(c, INSERTED, m.node, m.units, key->units - m.units);
+    CACHE_EMIT(c, INSERTED, m.node, m.units, key->units - m.units); /* I5 */
     return m;
 }
 

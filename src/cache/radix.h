@@ -9,7 +9,7 @@
  *      root ── A "the cat sat" slots 1 2 3
  *
  * insert("the cat ran") with slots 4 5 6: I2 finds A, of whose 3 tokens 2 are equal, so I3 splits it; "ran"
- * remains, and I4 makes leaf C with slot 6. Slots 4 and 5 are duplicates: the caller frees them.
+ * remains, and I4 makes leaf C with slot 6. I5 returns 2: slots 4 and 5 are duplicates, the caller frees them.
  * match_prefix("the cat ran fast") then gives slots 1 2 6 and node C.
  *
  *      root ── B "the cat" slots 1 2 ─┬─ A "sat" slot 3          (A keeps its id: handles stay valid)
@@ -31,6 +31,7 @@
  *      I2  while a child begins with the next page: stamp it, compare, count a hit, go down
  *      I3      fewer tokens equal than it has: split it there, go down into the upper part
  *      I4  tokens remain: a new leaf takes them and their slots
+ *      I5  how many tokens were there already: the caller's slots for them are duplicates
  *
  * split_node(A, k)
  *      S1  make the upper node B: priority, hit_count and lock_ref copied from A, fresh times
@@ -59,7 +60,7 @@ struct match {
 /* The longest cached prefix of the key (steps M1 to M4). `req` (0: nobody) is only for the sentences. */
 struct match radix_match_prefix(struct cache *c, const struct key *key, uint32_t req);
 
-/* Put the key and its slots (units of them) into the tree (steps I1 to I4). matched = units that were
+/* Put the key and its slots (units of them) into the tree (steps I1 to I5). matched = units that were
  * there already: the caller's slots for them are duplicates. Unified rules free the duplicates from
  * position `owned` on themselves. `chunked`: an inner chunk of a request, which counts no hit. */
 struct match radix_insert(struct cache *c, const struct key *key, const uint32_t *slots, int32_t priority,

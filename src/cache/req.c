@@ -240,10 +240,10 @@ bool req_cache_finished(struct cache *c, uint32_t req, uint32_t filled, bool ins
     if (insert) { /* F1 */
         m = req_insert(c, req, &key, false);
         if (c->w->head.rules == RULES_CLASSIC)
-            free_row(c, req, owned, m.units, true);
+            free_row(c, req, owned, m.units, true); /* U2 */
         free_row(c, req, key.units, filled, false); /* F2 */
     } else {
-        req_forget(c, req, key.units, filled); /* F1 */
+        req_forget(c, req, key.units, filled); /* F2 */
         if (c->w->head.sessions && REQ(req).session != 0 && !session_closed(c, REQ(req).session))
             m = radix_match_prefix(c, &key, req);
     }

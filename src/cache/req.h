@@ -13,10 +13,11 @@
  *      U3  match the same tokens again: s slots, node n; write s into row[protected:u]
  *      U4  protected_len = u; unlock the old node, lock n
  * cache_finished_req: at the end
- *      F1  insert row[0:u] -> m and free row[protected:m]; or, without insert, free row[protected:u]
- *      F2  free row[u:kv_len], the tail that does not fill a page
- *      F3  unlock the node
- * The two frees stay two calls: their order decides the free list.
+ *      F1  with insert: as U1 and U2
+ *      F2  free what did not enter the tree: row[protected:u] if nothing was inserted; then row[u:kv_len],
+ *          the tail that does not fill a page
+ *      F3  unlock the node (so does a request that was admitted and then got no slots)
+ * Each free stays a call of its own: their order decides the free list.
  */
 #ifndef RADIXSCOPE_CACHE_REQ_H
 #define RADIXSCOPE_CACHE_REQ_H

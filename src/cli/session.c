@@ -148,7 +148,8 @@ static int code(struct session *s, struct buf *out, struct err *e)
     tape_step(c->tape, c->branch, c->at, &step);
     uint32_t n = tape_operation(c->tape, c->branch, c->at);
     tape_step(c->tape, c->branch, n != 0 ? n : c->at, &op);
-    const char *label = algorithm_step(&step, &op);
+    char label[ALGORITHM_LABEL];
+    algorithm_step(&step, &op, label);
     if (*label == '\0')
         return err_set(e, "step %u (%s) is none of the numbered steps of the radix tree", c->at, event_info(step.kind)->name);
     source_tell(label, event_info(op.kind)->name, out);

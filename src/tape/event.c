@@ -3,7 +3,8 @@
 #include <string.h>
 
 static const struct event_info EVENTS[EV_COUNT] = {
-#define X(id, name, depth, args, sentence, lesson) [EV_##id] = {name, args, sentence, lesson, DEPTH_##depth, 0},
+#define X(id, name, depth, steps, args, sentence, lesson)                                                    \
+    [EV_##id] = {name, steps, args, sentence, lesson, DEPTH_##depth, 0},
     EVENT_TABLE(X)
 #undef X
 };
@@ -241,10 +242,28 @@ static void tell(const struct telling *t, const char *text, size_t n)
     }
 }
 
+void event_steps(unsigned kind, const uint32_t *args, struct buf *b)
+{
+    struct telling t = {{0}, NULL, kind, args, b}; /* steps hold conditions, no values */
+    tell(&t, EVENTS[kind].steps, strlen(EVENTS[kind].steps));
+}
+
+/* "[M3] ", or nothing where no numbered algorithm runs. */
+static void add_steps(const struct telling *t)
+{
+    struct buf steps = {0};
+    event_steps(t->kind, t->args, &steps);
+    if (steps.len > 0)
+        buf_printf(t->b, "[%s] ", buf_text(&steps));
+    t->b->failed = t->b->failed || steps.failed;
+    buf_free(&steps);
+}
+
 void event_sentence(struct scene sc, const struct event_words *words, unsigned kind, const uint32_t *args,
                     struct buf *b)
 {
     struct telling t = {sc, words, kind, args, b};
+    add_steps(&t);
     size_t start = b->len;
     tell(&t, EVENTS[kind].sentence, strlen(EVENTS[kind].sentence));
     /* a sentence may begin with a name: "node 4 (D) is split …" */

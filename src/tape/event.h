@@ -27,131 +27,133 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
 #define EVENT_ARGS 8
 #define NO_TOKEN 0xffffffffu
 
-/*  X(ENUM, "name", DEPTH, "arguments", "sentence", "lesson anchor") */
+/*  X(ENUM, "name", DEPTH, "steps", "arguments", "sentence", "lesson anchor")
+ * steps: the numbered steps of the algorithm (headers of cache/radix.h, req.h, evict.h) that this event
+ * shows; the sentence begins with them. Written like a sentence; "": no numbered algorithm. */
 #define EVENT_TABLE(X)                                                                                       \
-    X(START, "start", OPERATION, "pool:c page:c policy:p rules:u",                                           \
+    X(START, "start", OPERATION, "", "pool:c page:c policy:p rules:u",                                       \
       "The cache is empty: {pool:slot} are free, pages of {page:token}, eviction policy {policy}, "          \
       "{?rules:unified tree|classic RadixCache} rules. The tree has only its root.", "slots")                \
-    X(SET, "set", OPERATION, "name:x value:x", "{name} is now {value}.", "sandbox")                          \
-    X(NOTE, "note", OPERATION, "text:x", "{text}", "sandbox")                                                \
-    X(RESET, "reset", OPERATION, "units:c pages:c",                                                          \
+    X(SET, "set", OPERATION, "", "name:x value:x", "{name} is now {value}.", "sandbox")                      \
+    X(NOTE, "note", OPERATION, "", "text:x", "{text}", "sandbox")                                            \
+    X(RESET, "reset", OPERATION, "", "units:c pages:c",                                                      \
       "The cache is reset: {units:token} are forgotten and every slot of the tree is free.", "slots")        \
     /* a request's life (sglang §4) */                                                                       \
-    X(REQUEST, "request", REQUEST, "req:r tokens:c ns:x label:x",                                            \
+    X(REQUEST, "request", REQUEST, "", "req:r tokens:c ns:x label:x",                                        \
       "{req} arrives with {tokens:prompt token}{?ns: in namespace {ns}|}. Nothing is computed yet.",         \
       "life")                                                                                                \
-    X(REFUSE, "refuse", OPERATION, "req:r need:c have:c reason:f",                                           \
+    X(REFUSE, "refuse", OPERATION, "", "req:r need:c have:c reason:f",                                       \
       "{req} cannot run: {reason}. It needs {need} and there are {have}.", "life")                           \
-    X(PREFILL, "prefill", OPERATION, "req:r from:c count:c cached:c",                                        \
+    X(PREFILL, "prefill", OPERATION, "", "req:r from:c count:c cached:c",                                    \
       "Prefill: the model computes {count:token} of {req} in one pass, from position {from} on{?cached:; the "\
       "{cached:token} before that are not computed: their KV rows are read|}.", "life")                      \
-    X(DECODE, "decode", OPERATION, "req:r pos:c token:t",                                                    \
+    X(DECODE, "decode", OPERATION, "", "req:r pos:c token:t",                                                \
       "Decode: the model computes the last token {token} of {req} (position {pos}) and reads the "           \
       "KV rows of all the tokens before it.", "life")                                                        \
-    X(KV_WRITE, "kv_write", EVENT, "req:r from:c count:c slot:s",                                            \
+    X(KV_WRITE, "kv_write", EVENT, "", "req:r from:c count:c slot:s",                                        \
       "Keys and values of {count:token} of {req} are written into {?count:its slots|no slots}, "             \
       "beginning at slot {slot}.", "slots")                                                                  \
-    X(SAMPLE, "sample", EVENT, "req:r token:t pos:c",                                                        \
+    X(SAMPLE, "sample", EVENT, "", "req:r token:t pos:c",                                                    \
       "The model's next token is {token}: position {pos} of {req}. It has no KV until it is computed.",      \
       "life")                                                                                                \
-    X(ANSWER, "answer", OPERATION, "req:r tokens:c cached:c computed:c reason:f cut:o",                      \
+    X(ANSWER, "answer", OPERATION, "", "req:r tokens:c cached:c computed:c reason:f cut:o",                  \
       "{?cut:{req} is cut off: {reason}. Generated until then: {tokens:token}; what it generated is given "  \
       "back, its prompt stays in the tree|{req} is answered ({reason}): {tokens:token} generated}. Of its "  \
       "prompt {cached:token} came from the cache, {computed} computed.", "life")                             \
-    X(ABORT, "abort", OPERATION, "req:r", "{req} is aborted: its own slots go back, what was "               \
+    X(ABORT, "abort", OPERATION, "", "req:r", "{req} is aborted: its own slots go back, what was "           \
       "inserted stays in the tree.", "life")                                                                 \
     /* match_prefix (sglang §2 "match", steps 1 to 4) */                                                     \
-    X(MATCH, "match_prefix", OPERATION, "req:r units:c of:c ns:x left:o page:o again:o key:x",               \
+    X(MATCH, "match_prefix", OPERATION, "M1", "req:r units:c of:c ns:x left:o page:o again:o key:x",         \
       "match_prefix{?again:, again: {req} looks for what it has just inserted, to use the tree's own slots|" \
       ": which prefix of {?req:{req}|{?key:\"{key}\"|the key}} is cached? It looks for {units} of {of:token}"\
       "{?left:{?req:: the last one must be computed to get an answer|}{?page:; only whole pages of {page} "  \
       "count|}|}}.", "match")                                                                                \
-    X(MATCH_NOTHING, "match_nothing", EVENT, "units:c page:c",                                               \
+    X(MATCH_NOTHING, "match_nothing", EVENT, "M1", "units:c page:c",                                         \
       "{?page:There is nothing to look for: what may be reused of {units:token} fills no page of {page}. The "\
       "tree is not touched|The cache is off: nothing is looked for, everything must be computed}.", "match") \
-    X(WALK, "walk", EVENT, "node:n units:c total:c",                                                         \
+    X(WALK, "walk", EVENT, "M3b", "node:n units:c total:c",                                                   \
       "All {units:token} of {node} equal the key's next ones: the walk goes down, {total} matched so far. "  \
       "The node's last access is now.", "match")                                                             \
-    X(MISS, "no_child", EVENT, "node:n next:t",                                                              \
+    X(MISS, "no_child", EVENT, "M3", "node:n next:t",                                                        \
       "{node} has no child that begins with {next}: the walk ends here.", "match")                           \
-    X(SPLIT, "split_node", EVENT, "node:n upper:n at:c units:c req:r next:t have:t rest:c",                  \
+    X(SPLIT, "split_node", EVENT, "S1 S2 S3", "node:n upper:n at:c units:c req:r next:t have:t rest:c",      \
       "{node} is split after {at} of {units:token}: {?req:{req}|the key} {?next:goes on with {next}|ends} "  \
       "where the tree has {have}. Now {upper} holds the first {at:token} and {node} the last {rest}; nothing "\
       "is computed or copied.", "split")                                                                     \
-    X(MATCHED, "matched", EVENT, "node:n units:c of:c req:r left:o",                                         \
+    X(MATCHED, "matched", EVENT, "M4", "node:n units:c of:c req:r left:o",                                   \
       "match_prefix returns {units:slot} and {node}: {?left:{units} of {of:token} are in the tree"           \
       "{?req:; {left} of {req} must be computed|}|all {of:token} of the key are in the tree}.", "match")     \
     /* inc_lock_ref, dec_lock_ref */                                                                         \
-    X(LOCK, "inc_lock_ref", OPERATION, "node:n req:r holder:x",                                              \
+    X(LOCK, "inc_lock_ref", OPERATION, "", "node:n req:r holder:x",                                          \
       "inc_lock_ref: {?req:{req}|{?holder:{holder}|a holder}} holds {node} and every node above it; eviction may not take "\
       "them.", "locks")                                                                                      \
-    X(LOCK_NODE, "lock", EVENT, "node:n lock:c moved:c",                                                     \
+    X(LOCK_NODE, "lock", EVENT, "{?moved:L1 |}L2", "node:n lock:c moved:c",                                  \
       "{node} is held by {lock:holder}{?moved:: {moved:token} pass from evictable to protected|}.", "locks") \
-    X(UNLOCK, "dec_lock_ref", OPERATION, "node:n req:r holder:x",                                            \
-      "dec_lock_ref: {?req:{req}|{?holder:{holder}|a holder}} lets go of {node} and every node above it.", "locks")             \
-    X(UNLOCK_NODE, "unlock", EVENT, "node:n lock:c moved:c",                                                 \
+    X(UNLOCK, "dec_lock_ref", OPERATION, "", "node:n req:r holder:x",                                        \
+      "dec_lock_ref: {?req:{req}|{?holder:{holder}|a holder}} lets go of {node} and every node above it.", "locks")\
+    X(UNLOCK_NODE, "unlock", EVENT, "{?moved:L1 |}L2", "node:n lock:c moved:c",                              \
       "{node} is held by {lock:holder}{?moved:: {moved:token} pass from protected to evictable|}.", "locks") \
-    X(ADMIT, "admit", EVENT, "req:r units:c of:c",                                                           \
+    X(ADMIT, "admit", EVENT, "", "req:r units:c of:c",                                                       \
       "{?units:The first {units:position} of {req}'s row point to the tree's slots"                          \
       "|{req} starts with an empty row}; its row has {of} positions.", "life")                               \
     /* slots (sglang §3) */                                                                                  \
-    X(ALLOC, "alloc", OPERATION, "req:r want:c free:c key:x",                                                \
+    X(ALLOC, "alloc", OPERATION, "", "req:r want:c free:c key:x",                                            \
       "{?req:{req}|{?key:\"{key}\"|The key}} needs {want:new slot}; free: {free}.", "slots")                 \
-    X(TAKE, "take", EVENT, "req:r count:c first:s free:c",                                                   \
+    X(TAKE, "take", EVENT, "", "req:r count:c first:s free:c",                                               \
       "{count:slot} taken from the front of the free list, beginning with slot {first}; {free} left.", "slots")\
-    X(ALLOC_FAIL, "alloc_fail", EVENT, "want:c free:c held:c",                                               \
+    X(ALLOC_FAIL, "alloc_fail", EVENT, "", "want:c free:c held:c",                                           \
       "It cannot be done: {want:slot} needed, {free} free, and nothing more can be evicted.", "slots")       \
-    X(FREE, "free", EVENT, "count:c first:s free:c",                                                         \
+    X(FREE, "free", EVENT, "", "count:c first:s free:c",                                                     \
       "{count:slot} back on the free list, beginning with slot {first}; {free} free now.", "slots")          \
-    X(FREE_DUPLICATES, "free_duplicates", EVENT, "req:r count:c first:s free:c",                             \
+    X(FREE_DUPLICATES, "free_duplicates", EVENT, "{?req:U2|}", "req:r count:c first:s free:c",               \
       "{count:slot} of {?req:{req}|the caller} held what the tree already has: back on the free list as "    \
       "duplicates; {free} free now.", "slots")                                                               \
-    X(FREE_TAIL, "free_tail", EVENT, "req:r count:c first:s free:c",                                         \
+    X(FREE_TAIL, "free_tail", EVENT, "{?req:F2|}", "req:r count:c first:s free:c",                           \
       "{count:slot} of {?req:{req}|the caller} did not enter the tree (the key ends inside a page, or nothing "\
       "was inserted): back on the free list; {free} free now.", "slots")                                     \
     /* insert (sglang §2 "insert", steps 1 to 5) */                                                          \
-    X(INSERT, "insert", OPERATION, "req:r units:c ns:x",                                                     \
+    X(INSERT, "insert", OPERATION, "I1", "req:r units:c ns:x",                                               \
       "insert: {units:token} of {?req:{req}|the key} and the slots that hold their KV enter the tree.",      \
       "insert")                                                                                              \
-    X(INSERT_WALK, "insert_walk", EVENT, "node:n units:c hits:c",                                            \
+    X(INSERT_WALK, "insert_walk", EVENT, "I2", "node:n units:c hits:c",                                      \
       "The next {units:token} are already in {node}: hit_count is now {hits}.", "insert")                    \
-    X(LEAF, "new_leaf", EVENT, "node:n parent:n units:c first:t",                                            \
+    X(LEAF, "new_leaf", EVENT, "I4", "node:n parent:n units:c first:t",                                      \
       "{node} is made below {parent}: it takes the remaining {units:token}, from {first} on, and their "     \
       "slots.", "insert")                                                                                    \
-    X(INSERTED, "inserted", EVENT, "node:n matched:c added:c",                                               \
+    X(INSERTED, "inserted", EVENT, "I5", "node:n matched:c added:c",                                         \
       "insert is done. Already in the tree: {matched:token}; new: {added}.", "insert")                       \
     /* cache_unfinished_req, cache_finished_req (sglang §4) */                                               \
-    X(CACHE_UNFINISHED, "cache_unfinished_req", OPERATION, "req:r units:c chunked:o",                        \
+    X(CACHE_UNFINISHED, "cache_unfinished_req", OPERATION, "U1", "req:r units:c chunked:o",                  \
       "cache_unfinished_req: {?units:the computed tokens of {req} become shareable before it is answered"    \
       "{?chunked: (one more chunk will follow)|}|no page of {req} becomes shareable}.", "life")              \
-    X(ROW, "row", EVENT, "req:r from:c count:c units:c",                                                     \
+    X(ROW, "row", EVENT, "U3 U4", "req:r from:c count:c units:c",                                            \
       "{?count:{req} lets go of {count:duplicate} from position {from} on and reads the tree's slots there"  \
       "|Nothing to rewrite: the tree holds {req}'s own slots}. Its first {units:slot} are the tree's now.",  \
       "life")                                                                                                \
-    X(CACHE_FINISHED, "cache_finished_req", OPERATION, "req:r units:c insert:c",                             \
+    X(CACHE_FINISHED, "cache_finished_req", OPERATION, "{?insert:F1|F2}", "req:r units:c insert:c",                       \
       "cache_finished_req: {req} leaves; {?insert:its {units:token} with KV stay in the tree for others|"    \
       "nothing of it is inserted}.", "life")                                                                 \
-    X(RELEASED, "released", EVENT, "req:r node:n",                                                           \
+    X(RELEASED, "released", EVENT, "F3", "req:r node:n",                                                     \
       "{req} has gone: no slot is its own any more.", "life")                                                \
     /* evict (sglang §2 "evict", steps 1 and 2) */                                                           \
-    X(EVICT, "evict", OPERATION, "want:c free:c leaves:c policy:p req:r",                                    \
+    X(EVICT, "evict", OPERATION, "E1", "want:c free:c leaves:c policy:p req:r",                              \
       "evict({want}): {?req:{req} needs slots, free: {free}|slots are wanted}. Candidates: {leaves:unlocked leaf}"\
       ", in the order of {policy}. Locked nodes cannot go.", "eviction")                                     \
-    X(VICTIM, "evict_node", EVENT, "node:n units:c freed:c want:c key:k policy:w next:n next_key:k",         \
+    X(VICTIM, "evict_node", EVENT, "E2a", "node:n units:c freed:c want:c key:k policy:w next:n next_key:k",  \
       "{node} goes: {policy} (tick {key}{?next:; next would be {next}, tick {next_key}|}). {units:slot} free "\
       "again, {freed} so far, {want} asked for: whole nodes go. Whoever needs its tokens next must compute " \
       "them.", "eviction")                                                                                   \
-    X(NEW_CANDIDATE, "candidate", EVENT, "node:n",                                                           \
+    X(NEW_CANDIDATE, "candidate", EVENT, "E2b", "node:n",                                                    \
       "{node} has lost its last child and nobody holds it: it can go next.", "eviction")                     \
-    X(EVICTED, "evicted", EVENT, "freed:c want:c left:c",                                                    \
+    X(EVICTED, "evicted", EVENT, "E2", "freed:c want:c left:c",                                              \
       "evict is done: {freed:slot} freed, {want} asked for; candidates left: {left}.", "eviction")           \
     /* sessions (sglang §5) */                                                                               \
-    X(TAG, "tag", EVENT, "node:n session:x", "{node} is tagged with session {session}.", "namespaces")       \
-    X(CLOSE_SESSION, "close_session", OPERATION, "session:x leaves:c",                                       \
+    X(TAG, "tag", EVENT, "", "node:n session:x", "{node} is tagged with session {session}.", "namespaces")   \
+    X(CLOSE_SESSION, "close_session", OPERATION, "", "session:x leaves:c",                                   \
       "Session {session} closes: {leaves:tagged node} may go at once.", "namespaces")                        \
-    X(CLOSED_NODE, "close_node", EVENT, "node:n units:c",                                                    \
+    X(CLOSED_NODE, "close_node", EVENT, "", "node:n units:c",                                                \
       "{node} belonged to the closed session alone: it goes and its {units:slot} are free.", "namespaces")   \
-    X(CLOSED, "closed", EVENT, "session:x nodes:c",                                                          \
+    X(CLOSED, "closed", EVENT, "", "session:x nodes:c",                                                      \
       "Session {session} is closed: {nodes:node} went.", "namespaces")
 
 enum event_kind {
@@ -162,7 +164,7 @@ enum event_kind {
 };
 
 struct event_info {
-    const char *name, *args, *sentence, *lesson;
+    const char *name, *steps, *args, *sentence, *lesson;
     uint8_t depth, nargs;
 };
 
@@ -186,7 +188,10 @@ bool event_part_of(unsigned kind, unsigned operation);
 /* The node, request or slot that a step is about: the first argument of that type, 0 if it has none. */
 uint32_t event_about(unsigned kind, const uint32_t *args, char type);
 
-/* Append the step's sentence. `sc` is the moment after the step. */
+/* Append the numbers of the algorithm's steps that the event shows: "M3", "S1 S2 S3", "" for none. */
+void event_steps(unsigned kind, const uint32_t *args, struct buf *b);
+
+/* Append the step's sentence, after those numbers in brackets. `sc` is the moment after the step. */
 void event_sentence(struct scene sc, const struct event_words *words, unsigned kind, const uint32_t *args,
                     struct buf *b);
 

@@ -157,6 +157,33 @@ static void says(unsigned kind, const uint32_t *arg, const char *part)
     buf_free(&b);
 }
 
+/* The numbers in the sentences are those of the algorithm in the headers: M1, S1 S2 S3, E2a ... */
+static void test_steps_of_the_algorithm(void **state)
+{
+    uint32_t split[EVENT_ARGS] = {3, 4, 29, 36, 2, 17, 18, 7}, lock[EVENT_ARGS] = {3, 1, 5}, again[EVENT_ARGS] = {3, 2, 0};
+    (void)state;
+    says(EV_SPLIT, split, "[S1 S2 S3] ");
+    says(EV_LOCK_NODE, lock, "[L1 L2] ");
+    says(EV_LOCK_NODE, again, "[L2] ");
+    unsigned numbered = 0;
+    for (unsigned kind = 0; kind < EV_COUNT; kind++) {
+        uint32_t arg[EVENT_ARGS] = {0};
+        struct buf b = {0};
+        for (int i = 0; i < EVENT_ARGS && event_arg_type(kind, i) != '\0'; i++)
+            arg[i] = argument(kind, i, 2);
+        event_steps(kind, arg, &b);
+        const char *at = buf_text(&b);
+        for (; *at != '\0'; numbered++) {
+            size_t n = strcspn(at, " ");
+            assert_non_null(strchr("MISLUFE", at[0]));
+            assert_true(at[1] >= '1' && at[1] <= '5' && n <= 3);
+            at += n + (at[n] == ' ');
+        }
+        buf_free(&b);
+    }
+    assert_true(numbered >= 24);
+}
+
 static void test_values_are_said(void **state)
 {
     (void)state;
@@ -199,7 +226,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind_in_every_mood), cmocka_unit_test(test_every_argument_missing_once),
-        cmocka_unit_test(test_the_table),                cmocka_unit_test(test_values_are_said),
+        cmocka_unit_test(test_the_table),                cmocka_unit_test(test_steps_of_the_algorithm),
+        cmocka_unit_test(test_values_are_said),
         cmocka_unit_test(test_names_of_nodes),
     };
     return cmocka_run_group_tests(tests, make_scene, drop_scene);

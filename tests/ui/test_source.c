@@ -5,7 +5,7 @@
 #include "tape/algorithm.h"
 #include "ui/source.h"
 
-static const char *const LABELS[] = {"M1", "M2", "M3", "M3a", "M3b", "M4", "I1", "I2", "I3", "I4", "S1", "S2", "S3", "L1",
+static const char *const LABELS[] = {"M1", "M2", "M3", "M3a", "M3b", "M4", "I1", "I2", "I3", "I4", "I5", "S1", "S2", "S3", "L1",
                                      "L2", "U1", "U2", "U3", "U4", "F1", "F2", "F3", "E1", "E2", "E2a", "E2b"};
 
 static void every_label_has_text_and_code(void **state)
@@ -87,7 +87,8 @@ static void every_step_finds_its_code(void **state)
             tape_step(g.t, 0, n, &s);
             uint32_t at = tape_operation(g.t, 0, n);
             tape_step(g.t, 0, at != 0 ? at : n, &op);
-            const char *label = algorithm_step(&s, &op);
+            char label[ALGORITHM_LABEL];
+            algorithm_step(&s, &op, label);
             if (*label == '\0')
                 continue;
             size_t known = 0;
