@@ -52,7 +52,7 @@ void miss_sentence(struct scene sc, const struct event_words *words, const struc
 /* One cause: what and where. */
 struct cause {
     uint32_t step;
-    char text[200];
+    char text[320];
 };
 
 enum { CAUSES = 12 };

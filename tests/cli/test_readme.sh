@@ -1,5 +1,6 @@
 #!/bin/sh
 # README.md tells the truth: its screen is what the program draws, its example runs, its commands exist.
+# UPDATE=1 writes the screen into README.md: read the difference before you commit it.
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 work=$(mktemp -d) || exit 1
@@ -30,6 +31,10 @@ while [ $tries -lt 50 ]; do
     tries=$((tries + 1)); sleep 0.1
 done
 sed 's/ *$//' "$work/drawn" > "$work/a"; sed 's/ *$//' "$work/readme" > "$work/b"
+if [ -n "$UPDATE" ] && [ -s "$work/a" ]; then
+    awk -v drawn="$work/a" '/^```/ { n++; print; if (n == 1) while ((getline line < drawn) > 0) print line; next }
+        n != 1 { print }' README.md > "$work/new" && cp "$work/new" README.md && cp "$work/a" "$work/b"
+fi
 diff "$work/b" "$work/a"
 verdict $? "the README's screen is what the program draws"
 
