@@ -100,8 +100,9 @@
 #define CLI_TOOLS(X)                                                                                         \
     X(conform, "conform", "[--tape] [--check] FILE…",                                                        \
       "replay recordings of the real SGLang, compare after every operation",                                 \
-      "Every FILE is replayed on an empty cache. --tape records as well, and goes back and forward over all\n"\
-      "of it; --check runs every invariant after every operation. Exit code 1 on any difference.")           \
+      "Every FILE is replayed on an empty cache; recordings of the scheduler are told by their first line, and\n"\
+      "each of their cases begins with a cache of its own. --tape records as well, and goes back and forward\n"\
+      "over all of it; --check runs every invariant after every operation. Exit code 1 on any difference.")           \
     X(check_model, "check-model", "DIR [--json]",                                                            \
       "does a model folder compute what its expect.json or reference.json says?",                            \
       "expect.json and expect.safetensors: logits, greedy tokens and token ids of transformers, each prompt\n"\

@@ -14,6 +14,7 @@
 #include "cache/req.h"
 #include "cache/slots.h"
 #include "tape/check.h"
+#include "trace/conform_sched.h"
 
 enum { FILE_LIMIT = 1 << 30 };
 
@@ -29,6 +30,7 @@ struct replay {
     const json_t *o;           /* its record */
     struct tape *t;
     struct cache cache;
+    bool sched;                /* a recording of the scheduler: conform_sched.c replays its lines */
     bool unified, events;
     json_t *locks, *requests;  /* handle -> node, rid -> request index */
     struct heard heard;
@@ -286,7 +288,10 @@ static json_t *tree_json(const struct replay *r)
     json_t *rows = json_array();
     uint32_t count = r->cache.w->head.node_count, top = 0;
     uint32_t *stack = xcalloc((size_t)count + 1, sizeof *stack), *kids = xcalloc((size_t)count + 1, sizeof *kids);
-    if (stack != NULL && kids != NULL)
+    if (stack == NULL || kids == NULL) {
+        json_decref(rows);
+        rows = NULL; /* no tree at all equals no recorded one */
+    } else
         stack[top++] = ROOT;
     while (top > 0) {
         uint32_t n = stack[--top], m = r->cache.w->node[n].child_count;
@@ -298,6 +303,12 @@ static json_t *tree_json(const struct replay *r)
     xfree(stack);
     xfree(kids);
     return rows;
+}
+
+json_t *conform_tree_json(const struct cache *c, bool unified)
+{
+    struct replay r = {.cache = *c, .unified = unified};
+    return tree_json(&r);
 }
 
 /* ---- operations: each returns 0, 1 (a difference was noted) or -1 (*e) --------------------------------------- */
@@ -669,8 +680,6 @@ static int open_config(struct replay *r, bool record)
         return err_set(r->e, "%s:%lu: this is no recording: its first line is not a config", r->path, r->line);
     if (json_object_get(r->o, "write_policy") != NULL)
         return err_set(r->e, "%s: this is a recording of HiCache (host tier), which conform does not replay", r->path);
-    if (json_object_get(r->o, "cases") != NULL)
-        return err_set(r->e, "%s: this is a recording of the scheduler, which conform does not replay", r->path);
     if (impl == NULL || policy == NULL || (strcmp(impl, "radix") != 0 && strcmp(impl, "unified") != 0))
         return bad_record(r, "impl", "\"radix\" or \"unified\", beside a policy");
     TRY(config_u32(r, "page_size", 1, &w.page_size));
@@ -693,31 +702,29 @@ static int open_config(struct replay *r, bool record)
     return 0;
 }
 
-/* Every step back to the beginning and forward again; every moment met twice must be the same, and every
- * settled one must keep the invariants. */
-static int walk_tape(struct replay *r)
+int conform_walk_tape(const char *path, const struct cache *cache, unsigned long *steps, struct err *e)
 {
     struct cursor c;
-    TRY(cursor_init(&c, r->t, r->e));
-    uint32_t n = tape_length(r->t, 0);
+    TRY(cursor_init(&c, cache->t, e));
+    uint32_t n = tape_length(cache->t, 0);
     uint64_t *hash = xcalloc((size_t)n + 1, sizeof *hash);
-    int rc = hash != NULL ? 0 : err_memory(r->e, n, "walking the tape");
+    int rc = hash != NULL ? 0 : err_memory(e, n, "walking the tape");
     for (uint32_t i = 0; rc == 0 && i <= n; i++) {
         struct step s = {.settled = true};
         cursor_seek(&c, 0, i);
         if (i > 0)
-            tape_step(r->t, 0, i, &s);
+            tape_step(cache->t, 0, i, &s);
         hash[i] = world_hash(c.w);
-        rc = s.settled ? world_check(cursor_scene(&c), r->e) : 0;
+        rc = s.settled ? world_check(cursor_scene(&c), e) : 0;
     }
-    if (rc == 0 && !world_equal(c.w, r->cache.w))
-        rc = err_set(r->e, "%s: the tape's end is not the world that was played", r->path);
+    if (rc == 0 && !world_equal(c.w, cache->w))
+        rc = err_set(e, "%s: the tape's end is not the world that was played", path);
     for (uint32_t i = n; rc == 0 && i > 0; i--) {
         cursor_seek(&c, 0, i - 1);
         if (world_hash(c.w) != hash[i - 1])
-            rc = err_set(r->e, "%s: stepping back to step %u gives another world", r->path, i - 1);
+            rc = err_set(e, "%s: stepping back to step %u gives another world", path, i - 1);
     }
-    r->out->steps += n;
+    *steps += n;
     xfree(hash);
     cursor_done(&c);
     return rc;
@@ -738,12 +745,17 @@ static int replay_text(struct replay *r, char *text, size_t len, const struct co
             return err_set(r->e, "%s:%lu: this line is not a JSON object: %s", r->path, r->line, je.text);
         }
         r->o = o;
-        rc = r->line == 1 ? open_config(r, opt->tape) : replay_line(r, opt);
+        if (r->line == 1 && conform_is_sched(o))
+            r->sched = true;
+        else if (r->sched)
+            rc = conform_sched_case(r->path, r->line, o, opt, r->out, r->e);
+        else
+            rc = r->line == 1 ? open_config(r, opt->tape) : replay_line(r, opt);
         json_decref(o);
     }
     if (rc == 0 && r->line == 0)
         return err_set(r->e, "%s is empty", r->path);
-    return rc == 0 && opt->tape ? walk_tape(r) : rc;
+    return rc == 0 && opt->tape && r->t != NULL ? conform_walk_tape(r->path, &r->cache, &r->out->steps, r->e) : rc;
 }
 
 int conform_file(const char *path, const struct conform_options *opt, struct conform_result *out, struct err *e)
