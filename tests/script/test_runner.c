@@ -123,7 +123,7 @@ static void every_scenario_holds_its_word(void **state)
         scenarios++;
     }
     closedir(dir);
-    assert_true(scenarios >= 4);
+    assert_true(scenarios >= 14);
     assert_true(steps > 300);
     print_message("%u scenarios, %u steps, both ways\n", scenarios, steps);
 }
