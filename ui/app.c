@@ -67,6 +67,7 @@ void app_done(struct app *a)
     marks_done(&a->marks);
     list_done(&a->list);
     series_done(&a->series);
+    beside_close(&a->beside);
     for (int i = 0; i < a->pasts; i++)
         xfree(a->past[i]);
 }
@@ -122,8 +123,16 @@ bool app_idle(struct app *a)
 {
     bool all = marks_read(&a->marks, a->m.tape, a->m.branch, MARKS_AT_ONCE);
     if (a->v.show != SHOW_NUMBERS)
-        return all;
+        return beside_idle(&a->beside) && all;
     return series_read(&a->series, a->m.tape, a->m.branch, NUMBERS_AT_ONCE) && all;
+}
+
+/* The other history, where it belongs to this moment. */
+static const struct beside *app_beside(struct app *a)
+{
+    if (a->v.show == SHOW_COMPARE)
+        beside_stand(&a->beside, a->feed, a->v.beside, a->m.branch, a->m.at, NULL); /* the view says if there is none */
+    return a->v.show == SHOW_COMPARE ? &a->beside : NULL;
 }
 
 /* The list of the open view, for this moment: filled anew when either has changed. */
@@ -162,7 +171,7 @@ void app_draw(struct app *a, struct surface *s)
     a->h = s->h;
     a->ascii = s->ascii;
     struct picture p = {.m = &a->m, .v = &a->v, .marks = &a->marks, .feed = a->feed, .progress = &a->progress,
-                        .list = app_list(a), .series = &a->series};
+                        .list = app_list(a), .series = &a->series, .beside = app_beside(a)};
     if (a->v.show == SHOW_NUMBERS)
         fill_numbers(a, &p);
     screen_draw(&p, s);

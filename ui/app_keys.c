@@ -20,7 +20,8 @@ static void next_focus(struct app *a)
 static struct picture picture_of(struct app *a)
 {
     return (struct picture){.m = &a->m, .v = &a->v, .marks = &a->marks, .feed = a->feed,
-                            .progress = &a->progress, .list = &a->list, .series = &a->series};
+                            .progress = &a->progress, .list = &a->list, .series = &a->series,
+                            .beside = &a->beside};
 }
 
 static void fold(struct app *a)
@@ -132,6 +133,17 @@ static bool move_in_list(struct app *a, enum command c)
     return true;
 }
 
+static void open_compare(struct app *a)
+{
+    struct err e = {0};
+    if (a->v.show != SHOW_COMPARE && beside_stand(&a->beside, a->feed, a->v.beside, a->m.branch, a->m.at, &e) != 0)
+        app_say(a, e.what);
+    else
+        open_view(a, SHOW_COMPARE);
+    if (a->v.show != SHOW_COMPARE)
+        beside_close(&a->beside);
+}
+
 /* ---- keys ------------------------------------------------------------------------------------------- */
 
 static void run_command(struct app *a, enum command c)
@@ -155,7 +167,9 @@ static void run_command(struct app *a, enum command c)
     case CMD_GOTO: app_goto_typed(a); break;
     case CMD_FIND: app_type_begin(a, TYPE_FIND); break;
     case CMD_COMMAND: app_type_begin(a, TYPE_COMMAND); break;
-    case CMD_BRANCH: app_next_branch(a); break;
+    case CMD_BRANCH: a->v.show == SHOW_COMPARE ? app_next_beside(a) : app_next_branch(a); break;
+    case CMD_COMPARE: open_compare(a); break;
+    case CMD_DIFFERENCE: app_difference(a); break;
     case CMD_FIND_NEXT: app_find(a, 1); break;
     case CMD_FIND_PREV: app_find(a, -1); break;
     case CMD_TOUCH_NEXT: app_find_touch(a, 1); break;

@@ -31,6 +31,8 @@ void app_find_touch(struct app *a, int dir);           /* the nearest step that 
 /* Where a command would act: this moment, or the next one that is between operations and requests. */
 uint32_t app_act_point(struct app *a);
 void app_next_branch(struct app *a);
+void app_next_beside(struct app *a);                   /* while comparing: another history on the right */
+void app_difference(struct app *a);                    /* to the next step where the two differ */
 
 void app_type(struct app *a, int key);                 /* a key while the text field is open */
 void app_type_begin(struct app *a, enum typing what);

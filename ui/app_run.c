@@ -46,7 +46,8 @@ static int loop_patience(const struct loop *l, bool read_all)
 {
     if (!read_all)
         return 0;
-    int patience = l->a->progress.working ? LOOK_AGAIN_MS : -1; /* steps come without a wake-up each */
+    bool more = l->a->progress.working || (l->a->beside.open && l->a->beside.right.working);
+    int patience = more ? LOOK_AGAIN_MS : -1; /* steps come without a wake-up each */
     if (!l->a->v.playing || l->a->v.waiting)
         return patience;
     int64_t left = l->next_tick - now_ms();

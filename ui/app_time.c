@@ -74,11 +74,23 @@ void app_at_end(struct app *a)
     app_say(a, "This is the last step. Home goes to the first, q leaves.");
 }
 
+/* Playing stops where two histories begin to differ. */
+static void stop_at_difference(struct app *a)
+{
+    uint32_t step;
+    if (!a->v.playing || !a->beside.open || a->v.show != SHOW_COMPARE || a->m.at == 0 ||
+        lockstep_difference(&a->beside.lock, a->m.at - 1, 1, &step) == NULL || step != a->m.at)
+        return;
+    a->v.playing = false;
+    app_say(a, "Here the two histories differ.");
+}
+
 void app_step(struct app *a)
 {
-    if (a->m.at < tape_length(a->m.tape, a->m.branch))
+    if (a->m.at < tape_length(a->m.tape, a->m.branch)) {
         app_goto(a, a->m.at + 1);
-    else
+        stop_at_difference(a);
+    } else
         app_at_end(a);
 }
 
@@ -255,4 +267,28 @@ void app_next_branch(struct app *a)
     else
         snprintf(a->v.message, sizeof a->v.message, "Branch %d of %d: it left branch %d after step %u.",
                  a->m.branch + 1, n, parent + 1, fork);
+}
+
+/* ---- comparing -------------------------------------------------------------------------------------- */
+
+void app_next_beside(struct app *a)
+{
+    int n = beside_choices(a->feed, a->m.branch);
+    if (n < 2) {
+        app_say(a, "There are no more histories.");
+        return;
+    }
+    a->v.beside = (a->v.beside + 1) % n;
+    snprintf(a->v.message, sizeof a->v.message, "History %d of %d on the right.", a->v.beside + 1, n);
+}
+
+void app_difference(struct app *a)
+{
+    uint32_t step;
+    if (a->v.show != SHOW_COMPARE || beside_stand(&a->beside, a->feed, a->v.beside, a->m.branch, a->m.at, NULL) != 0)
+        app_say(a, "This key goes to differences while two histories stand side by side: B first.");
+    else if (lockstep_difference(&a->beside.lock, a->m.at, 1, &step) != NULL)
+        app_jump(a, step);
+    else
+        app_say(a, a->beside.read ? "They do not differ after this step." : "They are still being compared.");
 }

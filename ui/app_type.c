@@ -128,12 +128,18 @@ static void send_command(struct app *a)
     }
     app_wake(a); /* news from before must not be taken for the end of this command */
     uint32_t from = app_act_point(a);
-    if (a->feed->command(a->feed->ctx, a->m.branch, from, a->v.typed, &e) != 0) {
+    int rc = a->feed->command(a->feed->ctx, a->m.branch, from, a->v.typed, &e);
+    if (rc < 0) {
         snprintf(a->v.message, sizeof a->v.message, "%.180s%s%.60s", e.what, e.hint[0] != '\0' ? ": " : "",
                  e.hint);
         return;
     }
     remember(a, a->v.typed);
+    if (rc == 1) {
+        a->v.beside = 0;
+        app_say(a, "It runs on its own, beside this history: B shows both.");
+        return;
+    }
     if (from != a->m.at) {
         app_goto(a, from);
         snprintf(a->v.message, sizeof a->v.message,

@@ -30,6 +30,8 @@
     X(RETURN, K_BACKSPACE, K_DELETE, "Backspace", "return", "back to where you were before the last jump", "find") \
     X(COMMAND, ':', 0, ":", "command", "run a command from here: request, insert, match, evict, set ...; Tab completes", "act") \
     X(BRANCH, 'b', 0, "b", "branch", "the same moment in the next branch of history", "act")                 \
+    X(COMPARE, 'B', 0, "B", "side by side", "two branches side by side, step locked to step; b: another one on the right", "act") \
+    X(DIFFERENCE, 'D', 0, "D", "difference", "while comparing: to the next step at which the two histories differ", "act") \
     X(WHY, 'w', 0, "w", "why", "why did this happen? why not more from the cache? with steps to go to", "look") \
     X(LOG, 'l', 0, "l", "log", "the steps around this one, one a line", "look")                              \
     X(INVARIANTS, 'i', 0, "i", "invariants", "what must always hold, with the numbers of this moment", "look") \

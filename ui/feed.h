@@ -33,6 +33,15 @@ struct ui_words {
     void *ctx;
 };
 
+/* A history that can stand beside the one that is shown. */
+struct ui_history {
+    const struct tape *tape;
+    int branch;
+    struct ui_words words;
+    bool working;         /* more steps of it will come */
+    char why[160];        /* what it is and why it was made; "": its tape says so */
+};
+
 struct ui_feed {
     const struct tape *tape;
     const char *title;    /* of the scenario or the file: the first word of the title line */
@@ -41,8 +50,10 @@ struct ui_feed {
     int wake_fd;          /* -1: nothing more will come */
     void (*progress)(void *ctx, struct ui_progress *out);
     /* Run one command of the script language from step `at` of `branch` (":" and forks); returns at once,
-     * -1 and *e when it cannot be understood. NULL: read only, a recording. */
+     * 1: it runs beside this history (other); -1 and *e when it cannot be understood. NULL: read only, a recording. */
     int (*command)(void *ctx, int branch, uint32_t at, const char *line, struct err *e);
+    /* Another run of the same work; false: there is none. NULL: there can be none. */
+    bool (*other)(void *ctx, struct ui_history *out);
     void *ctx;
 };
 

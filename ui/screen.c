@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "ui/text.h"
+#include "ui/view_compare.h"
 
 enum { TITLE_MAX = 160 };
 
@@ -89,6 +90,7 @@ static const char *show_title(enum show show)
     case SHOW_REQUESTS: return "requests";
     case SHOW_NUMBERS: return "numbers over time";
     case SHOW_CODE: return "code: the step in the program's own source";
+    case SHOW_COMPARE: return "two histories side by side";
     case SHOW_INVARIANTS: return "what must always hold";
     default: return "keys and marks";
     }
@@ -121,6 +123,8 @@ static void draw_full_view(const struct picture *p, const struct layout *l, stru
         view_numbers_draw(p, s, r);
     else if (p->v->show == SHOW_CODE)
         view_code_draw(p, s, r);
+    else if (p->v->show == SHOW_COMPARE)
+        view_compare_draw(p, s, r);
     else
         draw_list(p, s, r);
 }

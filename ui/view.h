@@ -7,6 +7,7 @@
 #ifndef RADIXSCOPE_UI_VIEW_H
 #define RADIXSCOPE_UI_VIEW_H
 
+#include "ui/beside.h"
 #include "ui/feed.h"
 #include "ui/layout.h"
 #include "ui/list.h"
@@ -18,7 +19,8 @@
 
 enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_COMMAND, TYPE_SAVE };
 
-enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS, SHOW_CODE, SHOW_NUMBERS };
+enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS, SHOW_CODE, SHOW_NUMBERS,
+            SHOW_COMPARE };
 
 enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_COUNT };
 
@@ -33,6 +35,7 @@ struct view {
     uint32_t folded[VIEW_FOLDS]; /* nodes whose children are not shown, */
     uint32_t folded_id[VIEW_FOLDS]; /* and their ids: an entry is used again for other nodes */
     int folds;
+    int beside;             /* which history stands on the right while comparing */
     int line;               /* of a list: the chosen line (help: the first one) */
     bool playing;
     int speed;              /* index into VIEW_SPEEDS */
@@ -54,6 +57,7 @@ struct picture {
     const struct list *list;  /* of the open list view */
     const struct series *series; /* of the numbers, as far as they are read */
     struct numbers now[2];    /* before this step and after it, while the numbers are shown */
+    const struct beside *beside; /* while comparing */
 };
 
 /* Steps a second at each speed, in tenths. */

@@ -31,9 +31,12 @@ static void footer_keys(const struct picture *p, enum command out[6])
     static const enum command LIST[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_FIRST, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     static const enum command TIMED[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     static const enum command REASONS[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_WHY, CMD_HELP, CMD_QUIT};
+    static const enum command BESIDE[6] = {CMD_STEP, CMD_NEXT_OP, CMD_DIFFERENCE, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     const enum command *six = MIDDLE;
     if (p->v->show == SHOW_CODE || p->v->show == SHOW_NUMBERS)
         six = TIMED;
+    else if (p->v->show == SHOW_COMPARE)
+        six = BESIDE;
     else if (p->v->show != SHOW_STEPPER)
         six = p->v->show == SHOW_WHY || p->v->show == SHOW_REQUESTS ? CAUSES : LIST;
     else if (p->v->playing)
@@ -60,7 +63,7 @@ static void footer_keys(const struct picture *p, enum command out[6])
 static const char *brief_of(const struct picture *p, enum command c)
 {
     bool timed = p->v->show == SHOW_STEPPER || p->v->show == SHOW_INVARIANTS ||
-                 p->v->show == SHOW_CODE || p->v->show == SHOW_NUMBERS;
+                 p->v->show == SHOW_CODE || p->v->show == SHOW_NUMBERS || p->v->show == SHOW_COMPARE;
     bool list = !timed || p->v->focus != FOCUS_NONE;
     bool slots = p->v->focus == FOCUS_SLOTS, stepper = p->v->show == SHOW_STEPPER;
     if (list && c == CMD_NEXT_OP)

@@ -8,9 +8,11 @@
 #include "script/nearest.h"
 #include "script/script.h"
 #include "tape/algorithm.h"
+#include "tape/lockstep.h"
 #include "tape/why.h"
 #include "ui/series.h"
 #include "ui/source.h"
+#include "ui/view_compare.h"
 
 /*  X(ENUM, "word", "short", "operand", "help") */
 #define SESSION_COMMANDS(X)                                                                                  \
@@ -25,6 +27,8 @@
     X(WHY, "why", "w", "[STEP]", "what made this step happen")                                               \
     X(CODE, "code", "", "", "the numbered algorithm and the lines of C that did this step")                           \
     X(NUMBERS, "numbers", "", "", "hit rate, tokens saved and computed, slots: before this step and after it")             \
+    X(BRANCH, "branch", "", "[NUMBER]", "the same moment in another branch; alone: which there are")            \
+    X(COMPARE, "compare", "c", "[NUMBER]", "this history beside another branch, or the run of rerun")        \
     X(SHOW, "show", "s", "", "the tree, the slots and the requests as text")                                 \
     X(HELP, "help", "?", "", "this list")                                                                    \
     X(QUIT, "quit", "q", "", "leave")
@@ -188,6 +192,76 @@ static int numbers(struct session *s, struct buf *out, struct err *e)
     return 0;
 }
 
+/* ---- branches ------------------------------------------------------------------------------------------- */
+
+static void list_branches(const struct session *s, struct buf *out)
+{
+    const struct cursor *c = &s->plain.cursor;
+    for (int b = 0; b < tape_branches(c->tape); b++) {
+        buf_printf(out, "%c branch %d, %u steps: ", b == c->branch ? '>' : ' ', b + 1, tape_length(c->tape, b));
+        lockstep_origin((struct history){c->tape, b}, &s->plain.words.said, out);
+        buf_putc(out, '\n');
+    }
+}
+
+/* The branch that a person means by its number, from 1. */
+static int read_branch(const struct session *s, const char *number, int *branch, struct err *e)
+{
+    char *end;
+    long n = strtol(number, &end, 10);
+    int most = tape_branches(s->plain.cursor.tape);
+    if (*number == '\0' || *end != '\0' || n < 1 || n > most)
+        return err_set(e, "there are branches 1 to %d, not '%.40s'", most, number);
+    *branch = (int)n - 1;
+    return 0;
+}
+
+static int go_branch(struct session *s, const char *number, struct buf *out, struct err *e)
+{
+    struct cursor *c = &s->plain.cursor;
+    int branch;
+    if (*number == '\0') {
+        list_branches(s, out);
+        return 0;
+    }
+    if (read_branch(s, number, &branch, e) != 0)
+        return -1;
+    cursor_seek(c, branch, c->at);
+    stand(s, c->at, out);
+    return 0;
+}
+
+/* What stands on the right: the branch that is named, else the other run, else the branch this one left, else the last. */
+static int choose_right(struct session *s, const char *number, struct ui_history *right, struct err *e)
+{
+    const struct cursor *c = &s->plain.cursor;
+    *right = (struct ui_history){.tape = c->tape, .words = s->plain.words};
+    if (*number != '\0')
+        return read_branch(s, number, &right->branch, e);
+    if (s->other != NULL && s->other(s->ctx, right))
+        return 0;
+    int parent = tape_parent(c->tape, c->branch, NULL), last = tape_branches(c->tape) - 1;
+    right->branch = parent >= 0 ? parent : last;
+    return right->branch != c->branch ? 0
+                                      : err_set(e, "there is one branch: a command, rest or rerun at an earlier step makes another");
+}
+
+static int compare(struct session *s, const char *number, struct buf *out, struct err *e)
+{
+    const struct cursor *c = &s->plain.cursor;
+    struct ui_history right;
+    struct lockstep k;
+    if (choose_right(s, number, &right, e) != 0)
+        return -1;
+    if (lockstep_open(&k, (struct history){c->tape, c->branch}, (struct history){right.tape, right.branch}, e) != 0)
+        return -1;
+    while (!lockstep_read(&k, UINT32_MAX))
+        ;
+    compare_text(&k, &s->plain.words, &right.words, right.why, c->at, out);
+    lockstep_done(&k);
+    return 0;
+}
+
 /* Run a line of the script language from here and show the steps it made. */
 static int act(struct session *s, const char *line, struct buf *out, struct err *e)
 {
@@ -201,7 +275,7 @@ static int act(struct session *s, const char *line, struct buf *out, struct err 
     int branch = tape_branch(c->tape);
     if ((uint32_t)tape_branches(c->tape) > branches) {
         tape_parent(c->tape, branch, &from);
-        buf_printf(out, "# a new branch, %d, from step %u on\n", branch, from);
+        buf_printf(out, "# a new branch, %d, from step %u on\n", branch + 1, from);
     }
     cursor_seek(c, branch, from);
     for (uint32_t n = from + 1; n <= tape_length(c->tape, branch); n++)
@@ -223,6 +297,8 @@ static int serve(struct session *s, enum session_command command, const char *re
     case DO_WHY: return why(s, rest, out, e);
     case DO_CODE: return code(s, out, e);
     case DO_NUMBERS: return numbers(s, out, e);
+    case DO_BRANCH: return go_branch(s, rest, out, e);
+    case DO_COMPARE: return compare(s, rest, out, e);
     case DO_SHOW: plain_scene(cursor_scene(&s->plain.cursor), &s->plain.words, out); return 0;
     case DO_HELP: show_help(out); return 0;
     default: return 0;

@@ -16,6 +16,7 @@
 struct session {
     struct plain plain;
     int (*act)(void *ctx, int branch, uint32_t at, const char *line, struct err *e);
+    bool (*other)(void *ctx, struct ui_history *out); /* another run to compare with; NULL: never */
     void *ctx;
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/xalloc.h"
 #include "cli/interrupt.h"
 #include "cli/plain.h"
 #include "cli/session.h"
@@ -115,6 +116,10 @@ static int show_printed(struct source *s, struct err *e)
 /* What is on the screen: the scenario, and then the commands that a person types. */
 struct live {
     struct worker *w;
+    const struct source *source;
+    char *text;          /* owned; of the script, for rerun */
+    struct worker *again; /* the run that rerun began last; owned */
+    char why[160];       /* what is different in it */
     bool over;           /* the scenario has come to its end; what fails now was typed */
     struct err failure;  /* the scenario's */
 };
@@ -157,47 +162,138 @@ static void take_progress(void *ctx, struct ui_progress *out)
         snprintf(out->line, sizeof out->line, "running %s (%u of %u)", st.command, st.done + 1, st.commands);
 }
 
+/* ---- rerun: the whole script with other settings, on a tape of its own ------------------------------------ */
+
+static void add_setting(char *why, size_t n, const char *name, const char *value)
+{
+    size_t used = strlen(why);
+    snprintf(why + used, n - used, "%s%s %s", used > 0 ? ", " : "the whole script again with ", name, value);
+}
+
+static void rerun_settings(const struct script_command *c, struct script_settings *set, char *why, size_t n)
+{
+    why[0] = '\0';
+    set->page = script_count(c, "page", set->page);
+    set->pool = script_count(c, "pool", set->pool);
+    set->rules = script_count(c, "rules", set->rules);
+    set->policy = script_count(c, "policy", set->policy);
+    for (uint32_t i = 0; i < c->nargs; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(c->arg[i].spec, ":"), c->arg[i].spec);
+        add_setting(why, n, name, c->arg[i].text);
+    }
+    if (why[0] == '\0')
+        snprintf(why, n, "the whole script again, with the same settings");
+}
+
+static int rerun(struct live *l, const struct script_command *c, struct err *e)
+{
+    struct script_settings set = l->source->settings;
+    struct runner_config cfg = l->source->config;
+    char why[sizeof l->why];
+    rerun_settings(c, &set, why, sizeof why);
+    cfg.settings = &set;
+    cfg.report = NULL;
+    struct script *s = script_parse("", l->text, strlen(l->text), 1, e);
+    struct worker *w = NULL;
+    if (s != NULL) {
+        s->unchecked = true; /* its numbers are those of other settings */
+        w = worker_new(s, &cfg, e);
+    }
+    if (w == NULL) {
+        script_free(s);
+        return -1;
+    }
+    worker_free(l->again);
+    l->again = w;
+    memcpy(l->why, why, sizeof why);
+    return worker_submit(w, s, -1, 0, e) == 0 ? 1 : -1;
+}
+
+/* A line that asks for a run of its own; false: it is for the worker. */
+static bool asks_rerun(struct live *l, const char *line, int *rc, struct err *e)
+{
+    struct script *s = strncmp(line + strspn(line, " "), "rerun", 5) == 0 ? script_parse("", line, strlen(line), 1, e) : NULL;
+    bool asks = s != NULL && s->count == 1 && s->command[0].kind == RXS_RERUN;
+    if (asks)
+        *rc = rerun(l, &s->command[0], e);
+    script_free(s);
+    if (!asks)
+        err_clear(e);
+    return asks;
+}
+
+/* The last run of that kind. It is computed when a screen wants it: a moment ago it was begun. */
+static bool other_run(void *ctx, struct ui_history *out)
+{
+    struct live *l = ctx;
+    if (l->again == NULL)
+        return false;
+    *out = (struct ui_history){.tape = worker_tape(l->again), .branch = 0,
+                               .words = source_words(runner_lexicon(worker_runner(l->again)))};
+    struct worker_status st;
+    worker_get_status(l->again, &st);
+    out->working = st.state == WORKER_RUNNING || st.queued > 0;
+    memcpy(out->why, l->why, sizeof out->why);
+    return true;
+}
+
+static void live_done(struct live *l)
+{
+    worker_free(l->again);
+    xfree(l->text);
+}
+
 static int submit_line(void *ctx, int branch, uint32_t at, const char *line, struct err *e)
 {
-    return worker_submit_line(((struct live *)ctx)->w, line, branch, at, e);
+    struct live *l = ctx;
+    int rc = 0;
+    if (asks_rerun(l, line, &rc, e))
+        return rc;
+    return worker_submit_line(l->w, line, branch, at, e);
 }
 
 /* The screen until the person leaves. A scenario that failed is told once more when the terminal is back. */
-static int show_screen(const struct cli *c, struct worker *w, const struct source *s, const struct ui_words *words,
-                       struct err *e)
+static int show_screen(const struct cli *c, struct live *l, const struct ui_words *words, struct err *e)
 {
-    struct live live = {.w = w};
+    struct worker *w = l->w;
+    const struct source *s = l->source;
     struct ui_feed feed = {.tape = worker_tape(w), .title = s->settings.title, .mode = source_mode(&s->settings),
                            .words = *words, .wake_fd = worker_fd(w), .progress = take_progress,
-                           .command = submit_line, .ctx = &live};
+                           .command = submit_line, .other = other_run, .ctx = l};
     struct ui_options options = screen_options(c);
     struct worker_status st;
     int rc = app_run(&feed, &options, e);
     worker_get_status(w, &st);
-    note_end(&live, &st);
-    if (rc != 0 || !live.failure.set)
+    note_end(l, &st);
+    if (rc != 0 || !l->failure.set)
         return rc;
-    *e = live.failure;
+    *e = l->failure;
     return -1;
 }
 
 /* The same, and wait until it has run. */
 static int act_and_wait(void *ctx, int branch, uint32_t at, const char *line, struct err *e)
 {
+    struct live *l = ctx;
     struct worker_status st;
-    if (worker_submit_line(ctx, line, branch, at, e) != 0)
+    struct worker *before = l->again;
+    if (submit_line(l, branch, at, line, e) < 0)
         return -1;
-    worker_wait(ctx);
-    worker_get_status(ctx, &st);
+    struct worker *w = l->again != before ? l->again : l->w;
+    worker_wait(w);
+    worker_get_status(w, &st);
     if (st.state != WORKER_FAILED)
         return 0;
     err_set(e, "%s", st.failure.what);
     return err_hint(e, "%s", st.failure.hint);
 }
 
-static int converse(struct worker *w, const struct source *s, const struct ui_words *words, struct err *e)
+static int converse(struct live *l, const struct ui_words *words, struct err *e)
 {
-    struct session session = {.act = act_and_wait, .ctx = w};
+    struct worker *w = l->w;
+    const struct source *s = l->source;
+    struct session session = {.act = act_and_wait, .other = other_run, .ctx = l};
     struct worker_status st;
     struct buf b = {0};
     struct world_config world = world_of(&s->settings);
@@ -223,13 +319,16 @@ static int show_live(struct cli *c, struct source *s, enum way way, struct err *
     struct ui_words words = source_words(runner_lexicon(worker_runner(w)));
     const char *title = runner_settings(worker_runner(w))->title; /* a copy: the worker takes the script */
     s->settings.title = title;
-    int rc = worker_submit(w, s->script, -1, 0, e);
-    s->script = NULL;
+    struct live live = {.w = w, .source = s, .text = xstrdup(s->script->source)};
+    int rc = live.text != NULL ? worker_submit(w, s->script, -1, 0, e) : err_memory(e, 64, "the script's text");
+    if (live.text != NULL)
+        s->script = NULL;
     if (rc == 0 && way == WAY_SESSION)
-        rc = converse(w, s, &words, e);
+        rc = converse(&live, &words, e);
     else if (rc == 0)
-        rc = show_screen(c, w, s, &words, e);
+        rc = show_screen(c, &live, &words, e);
     worker_free(w);
+    live_done(&live);
     return rc;
 }
 

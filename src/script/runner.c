@@ -7,6 +7,7 @@
 
 #include "base/quote.h"
 #include "base/xalloc.h"
+#include "script/past.h"
 #include "model/chat.h"
 #include "model/lora.h"
 #include "script/expect.h"
@@ -47,6 +48,7 @@ struct runner {
     struct sampling sampling;      /* of the request at hand */
     struct sample_params params;
     struct buf answer;
+    struct past past;              /* what ran, for `rest` */
     struct measured last;          /* what the last action did, for expect */
     uint32_t refused;
     atomic_bool cancel;
@@ -127,6 +129,7 @@ void runner_free(struct runner *r)
         xfree(r->held[i].name);
     xfree(r->held);
     xfree(r->system);
+    past_free(&r->past);
     xfree(r->title);
     ids_free(&r->ids);
     buf_free(&r->answer);
@@ -530,6 +533,13 @@ static enum run_result failed_at(const struct script *s, const struct script_com
     return RUN_FAILED;
 }
 
+/* Without history nobody will act from an earlier moment. */
+static int note_past(struct runner *r, const struct script_command *c, int branch, uint32_t before, uint32_t after,
+                     struct err *e)
+{
+    return r->cfg.no_history ? 0 : past_note(&r->past, c, branch, before, after, e);
+}
+
 static enum run_result run_action(struct runner *r, const struct script *s, const struct script_command *c, struct err *e)
 {
     struct tape *t = runner_tape(r);
@@ -540,6 +550,8 @@ static enum run_result run_action(struct runner *r, const struct script *s, cons
     rep.before = tape_length(t, rep.branch);
     int rc = do_action(r, c, &rep, &spec, &out, &inner);
     rep.after = tape_length(t, rep.branch);
+    if (rc == 0)
+        rc = note_past(r, c, rep.branch, rep.before, rep.after, &inner);
     if (rc != 0)
         return failed_at(s, c, &inner, e);
     keep_measured(r, &rep);
@@ -557,15 +569,36 @@ static enum run_result run_expect(struct runner *r, const struct script *s, cons
     return RUN_DONE;
 }
 
+/* What followed this moment, once more. The new branch has been begun by runner_act_at. */
+static enum run_result run_rest(struct runner *r, const struct script *s, const struct script_command *c, struct err *e)
+{
+    struct tape *t = runner_tape(r);
+    int branch = tape_branch(t);
+    struct err inner = {0};
+    struct script *rest = past_rest(&r->past, t, branch, tape_length(t, branch), c, &inner);
+    if (rest == NULL)
+        return failed_at(s, c, &inner, e);
+    enum run_result rc = runner_script(r, rest, e);
+    script_free(rest);
+    return rc;
+}
+
 enum run_result runner_command(struct runner *r, const struct script *s, const struct script_command *c, struct err *e)
 {
     if (atomic_load(&r->cancel))
         return RUN_CANCELLED;
     if (c->kind == RXS_EXPECT)
         return run_expect(r, s, c, e);
+    if (c->kind == RXS_REST)
+        return run_rest(r, s, c, e);
+    if (c->kind == RXS_RERUN)
+        return script_fail(s, c, 0, e, "rerun needs the screen or --plain at a terminal") != 0 ? RUN_FAILED : RUN_DONE;
     if (c->kind == RXS_SYSTEM || c->kind == RXS_ADAPTER) {
         struct err inner = {0};
         int rc = c->kind == RXS_SYSTEM ? do_system(r, c, &inner) : do_adapter(r, c, &inner);
+        struct tape *t = runner_tape(r);
+        uint32_t at = tape_length(t, tape_branch(t));
+        rc = rc == 0 ? note_past(r, c, tape_branch(t), at, at, &inner) : rc;
         return rc == 0 ? RUN_DONE : failed_at(s, c, &inner, e);
     }
     if (script_info(c->kind)->role == ROLE_SETTING)

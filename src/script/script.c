@@ -122,6 +122,25 @@ void script_synopsis(enum script_kind kind, struct buf *b)
     }
 }
 
+/* Texts are quoted; names, numbers and words stand bare. */
+void script_write(const struct script_command *c, struct buf *b)
+{
+    const struct script_command_info *info = &COMMANDS[c->kind];
+    buf_puts(b, info->name);
+    for (uint32_t i = 0; i < c->nargs; i++) {
+        const struct script_arg *a = &c->arg[i];
+        bool operand = a->spec >= info->operands && a->spec < info->operands + strlen(info->operands);
+        char type = spec_type(a->spec);
+        buf_putc(b, ' ');
+        if (!operand)
+            buf_printf(b, "%.*s%s", (int)spec_name_len(a->spec), a->spec, type == '!' ? "" : "=");
+        if (type == 't' || type == 's')
+            script_quote(a->text, a->len, b);
+        else if (type != '!')
+            buf_add(b, a->text, a->len);
+    }
+}
+
 /* ---- errors ----------------------------------------------------------------------------------------- */
 
 static int fail_at(const char *name, uint32_t line, uint32_t column, struct err *e, const char *fmt, va_list args)
@@ -519,6 +538,8 @@ static int unknown_command(struct reader *r, const char *at, size_t n)
     struct nearest near = {0};
     struct buf all = {0};
     for (int k = 0; k < RXS_COUNT; k++) {
+        if (COMMANDS[k].role == ROLE_PROMPT && r->script->name[0] != '\0')
+            continue; /* belongs to no file */
         nearest_try(&near, typed.text, COMMANDS[k].name);
         buf_printf(&all, "%s%s", k > 0 ? ", " : "", COMMANDS[k].name);
     }
@@ -533,6 +554,10 @@ static int unknown_command(struct reader *r, const char *at, size_t n)
 static int check_role(struct reader *r, enum script_kind kind, const char *at)
 {
     const struct script_command_info *info = &COMMANDS[kind];
+    if (info->role == ROLE_PROMPT && r->script->name[0] != '\0') {
+        complain(r, at, "%s is typed at a step of a history; it belongs to no file", info->name);
+        return err_hint(r->e, "radixscope play FILE.rxs, then : at the step");
+    }
     r->acted = r->acted || info->role == ROLE_ACTION;
     if (info->role != ROLE_SETTING)
         return 0;

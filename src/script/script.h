@@ -28,6 +28,7 @@ enum script_role {
     ROLE_SETTING,  /* before the first action, once */
     ROLE_ANYWHERE, /* changes what later commands mean, touches no cache */
     ROLE_ACTION,   /* makes steps */
+    ROLE_PROMPT,   /* typed at a moment of a history: belongs to no script */
 };
 
 /* Operands and options are "name:type", separated by spaces; ? before an operand: may be left out.
@@ -65,6 +66,11 @@ enum script_role {
     X(SET, "set", ACTION, "what:(policy) name:p", "", "change the eviction policy from here on")             \
     X(RESET, "reset", ACTION, "", "", "forget the whole cache")                                              \
     X(SAY, "say", ACTION, "text:t", "", "a step that only says something")                                   \
+    X(REST, "rest", PROMPT, "", "policy:p swap:! from:t to:t",                                               \
+      "run what came after this moment once more, on a branch of its own: with another policy, the next two "\
+      "requests in the other order, or one text in place of another")                                        \
+    X(RERUN, "rerun", PROMPT, "", "page:z pool:z rules:(classic|unified) policy:p",                          \
+      "run the whole script from its start with other settings, beside this history")                        \
     X(EXPECT, "expect", ANYWHERE, "", SCRIPT_EXPECT_OPTIONS,                                                 \
       "stop with both values if this does not hold of the command above")
 
@@ -149,6 +155,9 @@ uint32_t script_count(const struct script_command *c, const char *name, uint32_t
 
 /* Append "request TEXT [max=COUNT] …" as help shows it. */
 void script_synopsis(enum script_kind kind, struct buf *b);
+
+/* Append a command as one line that parses to the same command. */
+void script_write(const struct script_command *c, struct buf *b);
 
 /* Append text as a quoted string of the language. */
 void script_quote(const char *text, size_t len, struct buf *b);

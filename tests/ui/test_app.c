@@ -677,7 +677,7 @@ static void check_stop(struct app *walked, struct app *fresh, struct surface *s,
     struct buf b = {0}, c = {0};
     struct err e = {0};
     fresh->v = walked->v;
-    app_goto(fresh, 1);
+    app_switch(fresh, walked->m.branch, UINT32_MAX);
     app_goto(fresh, walked->m.at);
     fresh->v = walked->v; /* choosing a node that is gone moves on: both did */
     app_draw(walked, s);
@@ -701,7 +701,11 @@ static void random_keys(void **state)
     struct surface s, t;
     struct prng r;
     prng_seed(&r, 5);
+    uint32_t shown = 0;
     scene_evict(&g);
+    assert_true(tape_act_at(g.t, 0, 1, NULL) == 1); /* another history: key B has something to compare */
+    cache_moved(&g.c);
+    stage_request(&g, "Another beginning of it all", "Yes. <|end|>");
     open_app(&a, &g);
     open_app(&fresh, &g);
     assert_int_equal(surface_init(&s, 80, 24, false, NULL), 0);
@@ -711,7 +715,8 @@ static void random_keys(void **state)
             app_click(&a, (int)prng_below(&r, 200) - 5, (int)prng_below(&r, 60) - 5, s.w, s.h);
         app_key(&a, random_key(&r));
         assert_false(a.quit);
-        assert_true(a.m.at >= 1 && a.m.at <= tape_length(g.t, 0));
+        assert_true(a.m.at >= 1 && a.m.at <= tape_length(g.t, a.m.branch));
+        shown |= 1u << a.v.show;
         if (a.v.playing)
             app_tick(&a);
         if (prng_below(&r, 16) == 0) { /* another size */
@@ -726,6 +731,13 @@ static void random_keys(void **state)
         }
     }
     assert_true(stops > total / 50);
+    for (int c = 0; c < CMD_COUNT && total >= 100000; c++) { /* every view that a key opens was there */
+        app_goto(&a, 1);
+        a.v.show = SHOW_STEPPER;
+        a.v.typing = TYPE_NOTHING;
+        app_key(&a, command_info((enum command)c)->key);
+        assert_true(shown >> a.v.show & 1);
+    }
     surface_done(&s);
     surface_done(&t);
     app_done(&a);

@@ -1,0 +1,209 @@
+#include "ui/view_compare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/command.h"
+#include "ui/text.h"
+
+enum { WHO_ROWS = 2, LEAST_TREE = 3 };
+
+/* ---- words ------------------------------------------------------------------------------------------ */
+
+static void add_who(struct history h, const struct event_words *words, const char *why, struct buf *b)
+{
+    buf_printf(b, "branch %d, ", h.branch + 1);
+    if (why != NULL && why[0] != '\0')
+        buf_puts(b, why);
+    else
+        lockstep_origin(h, words, b);
+}
+
+/* Tokens that the right one takes from the cache and the left one does not, or the other way round. */
+static void add_gain(int64_t gain, struct buf *b)
+{
+    if (gain == 0)
+        buf_puts(b, "the same");
+    else
+        buf_printf(b, "%lld %s", (long long)(gain > 0 ? gain : -gain), gain > 0 ? "saved" : "lost");
+}
+
+static void add_cached(const struct lock_request *q, struct buf *b)
+{
+    if (q == NULL)
+        buf_printf(b, " %12s", "-");
+    else if (q->refused)
+        buf_printf(b, " %12s", "refused");
+    else
+        buf_printf(b, " %5u of %3u", q->cached, q->prompt);
+}
+
+static void add_row(const struct lockstep *k, const struct lock_request *left, const struct lock_request *right,
+                    struct buf *b)
+{
+    char name[32];
+    (void)k;
+    if (left != NULL && right != NULL && left->rid != right->rid)
+        snprintf(name, sizeof name, "%u / %u", left->rid, right->rid);
+    else
+        snprintf(name, sizeof name, "%u", left != NULL ? left->rid : right->rid);
+    buf_printf(b, "%9s ", name);
+    add_cached(left, b);
+    buf_puts(b, "  ");
+    add_cached(right, b);
+    buf_puts(b, "   ");
+    if (left != NULL && right != NULL)
+        add_gain((int64_t)right->cached - left->cached, b);
+    else
+        buf_puts(b, left != NULL ? "only on the left" : "only on the right");
+}
+
+static void add_sum(const struct lockstep *k, const char *name, uint32_t at, uint32_t right_at, struct buf *b)
+{
+    struct lock_sum l = lockstep_sum(k, 0, at), r = lockstep_sum(k, 1, right_at);
+    buf_printf(b, "%s cached: left %llu of %llu, right %llu of %llu: ", name,
+               (unsigned long long)l.cached, (unsigned long long)l.prompt, (unsigned long long)r.cached,
+               (unsigned long long)r.prompt);
+    add_gain((int64_t)r.cached - (int64_t)l.cached, b);
+}
+
+static void add_difference(const struct lockstep *k, uint32_t at, const char *key, struct buf *b)
+{
+    uint32_t first, next;
+    const struct lock_part *p = lockstep_difference(k, 0, 1, &first);
+    if (k->compared < k->parts || !k->paired) {
+        buf_printf(b, "comparing, %u %%", lockstep_percent(k));
+        return;
+    }
+    if (p == NULL) {
+        buf_puts(b, "No difference: every operation does the same in both");
+        return;
+    }
+    buf_printf(b, "First difference: step %u left, ", first);
+    if (p->differ[1] != 0)
+        buf_printf(b, "%u right", p->differ[1]);
+    else
+        buf_puts(b, "nothing right");
+    if (key != NULL && lockstep_difference(k, at, 1, &next) != NULL)
+        buf_printf(b, "; %s: step %u", key, next);
+}
+
+static const struct lock_request *partner_of(const struct lockstep *k, int side, const struct lock_request *q)
+{
+    return q->partner != 0 ? &k->side[1 - side].request[q->partner - 1] : NULL;
+}
+
+void compare_text(const struct lockstep *k, const struct ui_words *left, const struct ui_words *right,
+                  const char *why_right, uint32_t at, struct buf *out)
+{
+    buf_puts(out, "left:  ");
+    add_who(k->side[0].of, &left->said, NULL, out);
+    buf_puts(out, "\nright: ");
+    add_who(k->side[1].of, &right->said, why_right, out);
+    buf_printf(out, "\n%9s  %12s  %12s   %s\n", "request", "left cached", "right cached", "on the right");
+    for (uint32_t i = 0; i < k->side[0].requests; i++) {
+        add_row(k, &k->side[0].request[i], partner_of(k, 0, &k->side[0].request[i]), out);
+        buf_putc(out, '\n');
+    }
+    for (uint32_t i = 0; i < k->side[1].requests; i++) {
+        if (k->side[1].request[i].partner != 0)
+            continue;
+        add_row(k, NULL, &k->side[1].request[i], out);
+        buf_putc(out, '\n');
+    }
+    add_sum(k, "so far", at, lockstep_partner(k, 0, at), out);
+    buf_putc(out, '\n');
+    add_sum(k, "to the end", k->side[0].length, k->side[1].length, out);
+    buf_putc(out, '\n');
+    add_difference(k, at, NULL, out);
+    buf_putc(out, '\n');
+}
+
+/* ---- the two columns ---------------------------------------------------------------------------------- */
+
+static void draw_wrapped(struct surface *s, struct rect r, unsigned style, const char *text)
+{
+    struct text t = {0};
+    text_add(&t, style, text, strlen(text));
+    text_wrap(&t, r.w);
+    text_draw(&t, s, r, 0);
+    text_done(&t);
+}
+
+static void draw_side(const struct picture *p, struct surface *s, struct rect r, int side, int say, int tree)
+{
+    const struct lockstep *k = &p->beside->lock;
+    const struct moment *m = p->m;
+    struct buf b = {0};
+    buf_puts(&b, side == 0 ? "left: " : "right: ");
+    add_who(k->side[side].of, &m->words->said, side == 1 ? p->beside->right.why : NULL, &b);
+    draw_wrapped(s, (struct rect){r.x, r.y, r.w, WHO_ROWS}, ROLE_TITLE, buf_text(&b));
+    buf_clear(&b);
+    surface_printf(s, r, r.x, r.y + WHO_ROWS, ROLE_KEY, "step %u of %u %s", m->at, m->length,
+                   m->at > 0 ? event_info(m->step.kind)->name : "");
+    if (m->at > 0)
+        event_sentence(m->sc, &m->words->said, m->step.kind, m->step.arg, &b);
+    draw_wrapped(s, (struct rect){r.x, r.y + WHO_ROWS + 1, r.w, say}, ROLE_TEXT, buf_text(&b));
+    buf_free(&b);
+    if (tree >= LEAST_TREE)
+        view_tree_draw(p, s, (struct rect){r.x, r.y + WHO_ROWS + 1 + say, r.w, tree});
+}
+
+/* The rows of the ledger around the request of this moment. */
+static void draw_ledger(const struct picture *p, struct surface *s, struct rect r)
+{
+    const struct lockstep *k = &p->beside->lock;
+    const struct lock_side *left = &k->side[0];
+    uint32_t here = 0;
+    while (here < left->requests && left->request[here].step <= p->m->at)
+        here++;
+    uint32_t rows = r.h > 0 ? (uint32_t)r.h : 0, first = here > rows / 2 ? here - rows / 2 : 0;
+    if (first + rows > left->requests)
+        first = left->requests > rows ? left->requests - rows : 0;
+    for (uint32_t i = 0; i < rows && first + i < left->requests; i++) {
+        const struct lock_request *q = &left->request[first + i];
+        struct buf b = {0};
+        bool now = first + i + 1 == here;
+        add_row(k, q, k->paired ? partner_of(k, 0, q) : NULL, &b);
+        surface_printf(s, r, r.x, r.y + (int)i, now ? ROLE_TEXT | STYLE_BOLD : q->step <= p->m->at ? ROLE_TEXT : ROLE_QUIET,
+                       "%s%s", now ? ">" : " ", buf_text(&b));
+        buf_free(&b);
+    }
+}
+
+static void draw_sums(const struct picture *p, struct surface *s, struct rect r)
+{
+    const struct lockstep *k = &p->beside->lock;
+    struct buf b = {0};
+    add_difference(k, p->m->at, command_info(CMD_DIFFERENCE)->written, &b);
+    surface_puts(s, r, r.x, r.y + r.h - 1, ROLE_CHANGED, buf_text(&b));
+    buf_clear(&b);
+    add_sum(k, "so far", p->m->at, p->beside->m.at, &b);
+    surface_puts(s, r, r.x, r.y + r.h - 3, ROLE_TEXT | STYLE_BOLD, buf_text(&b));
+    buf_clear(&b);
+    add_sum(k, "to the end", k->side[0].length, k->side[1].length, &b);
+    surface_puts(s, r, r.x, r.y + r.h - 2, ROLE_TEXT, buf_text(&b));
+    buf_free(&b);
+}
+
+void view_compare_draw(const struct picture *p, struct surface *s, struct rect r)
+{
+    if (p->beside == NULL || !p->beside->open) {
+        draw_wrapped(s, r, ROLE_TEXT, "There is nothing to compare with yet: rewind, then : rest, rerun or another command "
+                                      "makes a second history.");
+        return;
+    }
+    struct picture right = *p;
+    right.m = &p->beside->m;
+    int ledger = r.h / 3 < 6 ? 6 : r.h / 3 > 14 ? 14 : r.h / 3, say = r.h >= 20 ? 4 : 2;
+    int tree = r.h - WHO_ROWS - 1 - say - ledger, half = (r.w - 3) / 2, under = r.y + r.h - ledger;
+    draw_side(p, s, (struct rect){r.x, r.y, half, r.h - ledger}, 0, say, tree);
+    draw_side(&right, s, (struct rect){r.x + half + 3, r.y, half, r.h - ledger}, 1, say, tree);
+    surface_vline(s, r, r.x + half + 1, r.y, under - r.y, ROLE_FRAME);
+    surface_printf(s, r, r.x, under, ROLE_LABEL, " %9s  %12s  %12s   %s", "request", "left cached", "right cached",
+                   "on the right");
+    draw_ledger(p, s, (struct rect){r.x, under + 1, r.w, ledger - 4});
+    draw_sums(p, s, (struct rect){r.x, under, r.w, ledger});
+    s->cursor_x = r.x;
+    s->cursor_y = r.y + WHO_ROWS;
+}
