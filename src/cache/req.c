@@ -77,6 +77,7 @@ uint32_t req_new(struct cache *c, const struct req_spec *spec)
     CACHE_SET(c, REQ(req).priority, spec->priority);
     CACHE_SET(c, REQ(req).session, spec->session);
     CACHE_SET(c, REQ(req).label, spec->label);
+    CACHE_SET(c, REQ(req).adapter, spec->adapter);
     CACHE_SET(c, REQ(req).prompt_len, spec->n);
     CACHE_SET(c, REQ(req).total_len, spec->n);
     CACHE_SET(c, REQ(req).max_new, spec->max_new);

@@ -29,7 +29,7 @@
 struct req_spec {
     const uint32_t *tok;       /* (n) */
     uint32_t n, cap;           /* tokens now; positions its row can hold */
-    uint32_t max_new, ns, session, label;
+    uint32_t max_new, ns, session, label, adapter;
     int32_t priority;
     uint32_t seed;
 };

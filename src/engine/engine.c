@@ -16,7 +16,7 @@
 #include "model/lora.h"
 #include "model/sample.h"
 
-enum { TOP_LOGITS = 8 };
+enum { TOP_LOGITS = 8, MOST_QUERIES = 256 << 20 };
 
 struct engine {
     struct engine_config cfg;
@@ -27,6 +27,8 @@ struct engine {
     uint32_t *past, *fresh;    /* (context) rows of earlier positions; rows of the new ones */
     float *logits;             /* (context or 1, vocab) */
     size_t logits_cap;
+    const struct lora **adapter; /* (adapters) those that requests had */
+    size_t adapters, adapters_cap;
     atomic_bool cancel;
 };
 
@@ -70,6 +72,7 @@ void engine_free(struct engine *en)
     xfree(en->past);
     xfree(en->fresh);
     xfree(en->logits);
+    xfree(en->adapter);
     xfree(en);
 }
 
@@ -120,8 +123,8 @@ static int engine_warm(struct engine *en, struct err *e)
     if (en->cfg.model == NULL)
         return err_set(e, "a request needs a model, and none is loaded");
     const struct model_config *m = model_get_config(en->cfg.model);
-    if (en->rows == NULL)
-        en->rows = kvrows_new(m, UINT32_MAX / 2, e);
+    if (en->rows == NULL && (en->rows = kvrows_new(m, UINT32_MAX / 2, e)) != NULL && tape_recording(en->t))
+        kvrows_keep_queries(en->rows, m->heads * m->head_dim, MOST_QUERIES);
     if (en->past == NULL)
         en->past = xcalloc(m->context, sizeof *en->past);
     if (en->fresh == NULL)
@@ -139,13 +142,18 @@ static int watch_cancel(void *arg, const struct forward_progress *p)
     return atomic_load(&((struct engine *)arg)->cancel);
 }
 
+struct forward *engine_forward(struct engine *en, struct err *e)
+{
+    return engine_warm(en, e) == 0 ? en->forward : NULL;
+}
+
 /* The rows behind positions 0 … n-1: through the slots of the request's row. */
 static int gather_rows(struct engine *en, uint32_t req, uint32_t n, struct err *e)
 {
     const struct world *w = en->cache.w;
     const uint32_t *slots = w->row_slot + request_at(en, req)->row_off;
     for (uint32_t p = 0; p < n; p++) {
-        en->past[p] = w->kv[slots[p]];
+        en->past[p] = kv_row(w, slots[p]);
         if (en->past[p] == 0) {
             err_set(e, "request %u matches tokens that were inserted by hand: their slots hold no keys and values",
                     request_at(en, req)->rid);
@@ -201,7 +209,7 @@ static void write_rows(struct engine *en, uint32_t req, uint32_t from, uint32_t 
     struct cache *c = &en->cache;
     const uint32_t *slots = c->w->row_slot + request_at(en, req)->row_off;
     for (uint32_t p = from; p < to; p++) {
-        uint32_t old = c->w->kv[slots[p]];
+        uint32_t old = kv_row(c->w, slots[p]);
         if (old != 0 && !tape_recording(en->t))
             kvrows_release(en->rows, old); /* no history names it */
         CACHE_SET(c, c->w->kv[slots[p]], en->fresh[p - from]);
@@ -258,6 +266,31 @@ static int refuse(struct engine *en, struct running *r, uint32_t reason, uint32_
     return 0;
 }
 
+/* Remember an adapter by its name: whoever computes a request again needs it. */
+static int keep_adapter(struct engine *en, const struct lora *lora, struct err *e)
+{
+    void *grown = (void *)(uintptr_t)en->adapter;
+    for (size_t i = 0; i < en->adapters; i++)
+        if (en->adapter[i] == lora)
+            return 0;
+    if (lora == NULL)
+        return 0;
+    bool room = xgrow(&grown, &en->adapters_cap, en->adapters + 1, sizeof *en->adapter);
+    en->adapter = grown;
+    if (!room)
+        return err_memory(e, sizeof *en->adapter, "an adapter");
+    en->adapter[en->adapters++] = lora;
+    return 0;
+}
+
+const struct lora *engine_adapter(const struct engine *en, uint32_t name)
+{
+    for (size_t i = 0; name != 0 && i < en->adapters; i++)
+        if (strcmp(lora_name(en->adapter[i]), store_name(en->cache.s, name)) == 0)
+            return en->adapter[i];
+    return NULL;
+}
+
 static int arrive(struct engine *en, struct running *r, struct err *e)
 {
     struct cache *c = &en->cache;
@@ -267,8 +300,11 @@ static int arrive(struct engine *en, struct running *r, struct err *e)
     struct req_spec spec = {.tok = s->ids, .n = s->n, .cap = cap, .max_new = s->max_new, .priority = s->priority,
                             .seed = s->sampling != NULL ? (uint32_t)s->sampling->seed : 0,
                             .ns = adapter_namespace(c->s, s),
-                            .session = store_intern(c->s, s->session), .label = store_intern(c->s, s->label)};
-    if (spec.ns == UINT32_MAX || spec.session >= WORLD_SESSIONS || spec.label == UINT32_MAX)
+                            .session = store_intern(c->s, s->session), .label = store_intern(c->s, s->label),
+                            .adapter = store_intern(c->s, s->lora != NULL ? lora_name(s->lora) : NULL)};
+    if (keep_adapter(en, s->lora, e) != 0)
+        return -1;
+    if (spec.ns == UINT32_MAX || spec.adapter == UINT32_MAX || spec.session >= WORLD_SESSIONS || spec.label == UINT32_MAX)
         return err_memory(e, 64, "the name of a namespace, session or request");
     if (cache_begin(c, s->n + 8, e) != 0)
         return -1;

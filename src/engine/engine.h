@@ -25,6 +25,7 @@
 struct engine; /* opaque */
 struct model;
 struct kvrows;
+struct forward;
 struct lora;
 struct sample_params;
 
@@ -81,6 +82,9 @@ void engine_free(struct engine *en);
 struct tape *engine_tape(struct engine *en);
 struct cache *engine_cache(struct engine *en);
 struct kvrows *engine_kvrows(struct engine *en);   /* NULL without a model */
+struct forward *engine_forward(struct engine *en, struct err *e); /* made now if it must be; NULL and *e */
+/* The adapter of this name (in the store) that a request had; NULL: none. */
+const struct lora *engine_adapter(const struct engine *en, uint32_t name);
 const struct engine_config *engine_get_config(const struct engine *en);
 
 /* Run one request to its end. 0 and *out filled (also when refused or cancelled), or -1 and *e: nothing

@@ -301,6 +301,9 @@ static void place_token(const struct forward *f, const struct layer *layer, uint
         f->blas.kernels->rope(qkv, f->cos_sin + (size_t)position * c->head_dim, c->heads + c->kv_heads, c->head_dim);
     memcpy(kvrows_edit_k(f->rows, row, l), k, f->kv_width * sizeof *k);
     memcpy(kvrows_edit_v(f->rows, row, l), v, f->kv_width * sizeof *v);
+    float *kept = kvrows_edit_q(f->rows, row, l);
+    if (kept != NULL)
+        memcpy(kept, qkv, f->width * sizeof *kept);
 }
 
 /* Attention of a span in one layer, the KV heads divided into `parts`. */

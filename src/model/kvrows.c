@@ -14,6 +14,9 @@ struct kvrows {
     uint32_t shift;            /* rows a chunk = 1 << shift */
     float **chunk;             /* (chunks) each (rows a chunk, layer, K|V, kv_head, head_dim), or NULL */
     uint32_t n_chunks, chunks_made; /* the first chunks_made exist */
+    float **queries;           /* (chunks) each (rows a chunk, layer, q_width), or NULL */
+    uint32_t q_width;          /* 0: none are kept */
+    size_t q_bytes, q_most;
     uint32_t *spare;           /* released rows, a stack */
     size_t n_spare, spare_cap;
     uint32_t lost;             /* released rows that found no room on the stack: never used again */
@@ -58,9 +61,31 @@ void kvrows_free(struct kvrows *s)
         return;
     for (uint32_t i = 0; i < s->chunks_made; i++)
         xfree(s->chunk[i]);
+    for (uint32_t i = 0; s->queries != NULL && i < s->chunks_made; i++)
+        xfree(s->queries[i]);
     xunreserve(s->chunk, s->n_chunks * sizeof *s->chunk);
+    if (s->queries != NULL)
+        xunreserve(s->queries, s->n_chunks * sizeof *s->queries);
     xfree(s->spare);
     xfree(s);
+}
+
+void kvrows_keep_queries(struct kvrows *s, uint32_t q_width, size_t most)
+{
+    ASSERT(s->chunks_made == 0);
+    s->queries = xreserve(s->n_chunks * sizeof *s->queries);
+    s->q_width = s->queries != NULL ? q_width : 0;
+    s->q_most = most;
+}
+
+/* Queries for a chunk of rows, if there is room for them: nothing depends on it. */
+static void make_queries(struct kvrows *s, uint32_t chunk)
+{
+    size_t bytes = ((size_t)s->layers * s->q_width << s->shift) * sizeof(float);
+    if (s->q_width == 0 || s->q_bytes + bytes > s->q_most)
+        return;
+    s->queries[chunk] = xmalloc(bytes);
+    s->q_bytes += s->queries[chunk] != NULL ? bytes : 0;
 }
 
 static bool chunk_ready(struct kvrows *s, uint32_t row)
@@ -71,6 +96,8 @@ static bool chunk_ready(struct kvrows *s, uint32_t row)
         *chunk = xmalloc(bytes);
         s->bytes += *chunk != NULL ? bytes : 0;
         s->chunks_made += *chunk != NULL;
+        if (*chunk != NULL)
+            make_queries(s, row >> s->shift);
     }
     return *chunk != NULL;
 }
@@ -104,7 +131,7 @@ void kvrows_clear(struct kvrows *s)
 
 static float *row_at(const struct kvrows *s, uint32_t row, uint32_t layer, uint32_t k_or_v)
 {
-    ASSERT(row >= 1 && row <= s->used && layer < s->layers);
+    ASSERT(row >= 1 && layer < s->layers); /* nothing that an append changes is looked at: other threads read */
     size_t in_chunk = row & (((uint32_t)1 << s->shift) - 1);
     return s->chunk[row >> s->shift] + in_chunk * s->row_floats + ((size_t)layer * 2 + k_or_v) * s->kv_width;
 }
@@ -129,6 +156,32 @@ float *kvrows_edit_v(struct kvrows *s, uint32_t row, uint32_t layer)
     return row_at(s, row, layer, 1);
 }
 
+float *kvrows_edit_q(struct kvrows *s, uint32_t row, uint32_t layer)
+{
+    ASSERT(row >= 1 && layer < s->layers);
+    float *chunk = s->q_width > 0 ? s->queries[row >> s->shift] : NULL;
+    size_t in_chunk = row & (((uint32_t)1 << s->shift) - 1);
+    return chunk != NULL ? chunk + (in_chunk * s->layers + layer) * s->q_width : NULL;
+}
+
+const float *kvrows_q(const struct kvrows *s, uint32_t row, uint32_t layer)
+{
+    return kvrows_edit_q((struct kvrows *)(uintptr_t)s, row, layer); /* looked at only */
+}
+
+uint32_t kvrows_copy(struct kvrows *s, uint32_t row)
+{
+    uint32_t copy = kvrows_append(s);
+    if (copy == 0)
+        return 0;
+    memcpy(row_at(s, copy, 0, 0), row_at(s, row, 0, 0), s->row_floats * sizeof(float));
+    const float *q = kvrows_q(s, row, 0);
+    float *to = kvrows_edit_q(s, copy, 0);
+    if (q != NULL && to != NULL)
+        memcpy(to, q, (size_t)s->layers * s->q_width * sizeof *to);
+    return copy;
+}
+
 uint32_t kvrows_live(const struct kvrows *s)
 {
     return s->used - (uint32_t)s->n_spare - s->lost;
@@ -146,5 +199,5 @@ size_t kvrows_row_bytes(const struct kvrows *s)
 
 size_t kvrows_bytes(const struct kvrows *s)
 {
-    return s->bytes;
+    return s->bytes + s->q_bytes;
 }

@@ -82,7 +82,7 @@ static void check_request(struct bounds *b, uint32_t i)
     const struct request *q = &b->w->request[i];
     const struct store *s = b->sc.s;
     must(b, q->state <= REQ_ABORTED, "the state of request", i);
-    must(b, q->ns < s->name_count && q->label < s->name_count && q->session < WORLD_SESSIONS &&
+    must(b, q->ns < s->name_count && q->label < s->name_count && q->adapter < s->name_count && q->session < WORLD_SESSIONS &&
             q->session < s->name_count, "the names of request", i);
     must(b, inside(q->row_off, q->row_cap, WORLD_ROWS), "the row of request", i);
     must(b, q->total_len <= q->row_cap && q->prompt_len <= q->row_cap && q->kv_len <= q->row_cap &&

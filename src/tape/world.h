@@ -56,6 +56,7 @@ enum {
     ROOT = 1,                    /* index of the root node; 0 means "no node" */
 };
 
+#define KV_SPOILED 0x80000000u   /* in kv[slot]: spoiled on purpose, or another token's row (poison, share) */
 #define FREE_END 0xffffffffu     /* page.next of the last free page; 0 = the page is in use */
 #define ROOT_PRIORITY INT32_MIN  /* shown as SGLang's -(2^63 - 1) */
 
@@ -128,7 +129,8 @@ struct request {
     uint32_t label;              /* store text shown as its name, 0 = none */
     uint32_t finish_reason;      /* enum finish_reason */
     uint32_t seed, flags;
-    uint32_t spare[10];
+    uint32_t adapter;            /* store text: name of its LoRA adapter, 0 = none */
+    uint32_t spare[9];
 };
 
 enum finish_reason { FINISH_NONE, FINISH_END_TOKEN, FINISH_LENGTH, FINISH_STOP, FINISH_TOO_LONG, FINISH_NO_SLOTS,
@@ -171,7 +173,7 @@ struct world {
             struct node node[WORLD_NODES];
             struct request request[WORLD_REQUESTS];
             uint32_t page[WORLD_SLOTS];             /* next free page; by page number, 1…pool/page_size */
-            uint32_t kv[WORLD_SLOTS];               /* KV row behind each slot, 0 = never written */
+            uint32_t kv[WORLD_SLOTS];               /* KV row behind each slot (kv_row), 0 = never written */
             uint32_t row_token[WORLD_ROWS];         /* requests' tokens, by position */
             uint32_t row_slot[WORLD_ROWS];          /* requests' slots, by position */
             struct tag tag[WORLD_TAGS];
@@ -244,6 +246,12 @@ static inline uint32_t node_raw_len(const struct world *w, uint32_t node) /* raw
 static inline bool node_live(const struct world *w, uint32_t node)
 {
     return node == ROOT || (node != 0 && node < w->head.node_top && w->node[node].parent != 0);
+}
+
+/* The KV row behind a slot, 0: none. */
+static inline uint32_t kv_row(const struct world *w, uint32_t slot)
+{
+    return w->kv[slot] & ~KV_SPOILED;
 }
 
 /* A leaf that eviction may take: has units, unlocked, no child (sglang §1). */

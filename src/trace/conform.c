@@ -468,8 +468,8 @@ static int op_start(struct replay *r)
     TRY(get_u32(r, "extend_to", &extend_to));
     TRY(get_priority(r, &spec.priority));
     TRY(room(r, n));
-    spec = (struct req_spec){r->tok, n, n + c->w->head.pool, 1, get_name(r, "extra"), get_name(r, "session"), 0,
-                             spec.priority, 0};
+    spec = (struct req_spec){.tok = r->tok, .n = n, .cap = n + c->w->head.pool, .max_new = 1,
+                             .ns = get_name(r, "extra"), .session = get_name(r, "session"), .priority = spec.priority};
     uint32_t req = extend_to <= n ? req_new(c, &spec) : 0;
     if (req == 0)
         return bad_record(r, "extend_to", "at most the number of tokens, of not too many requests");

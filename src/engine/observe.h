@@ -1,0 +1,12 @@
+/* observe.h: an engine's rows as views and tools may read them (tape/observation.h). */
+#ifndef RADIXSCOPE_ENGINE_OBSERVE_H
+#define RADIXSCOPE_ENGINE_OBSERVE_H
+
+#include "engine/engine.h"
+#include "tape/observation.h"
+
+/* The rows of an engine; false: it has no model, or nothing was computed yet. Good as long as the engine. Any
+ * thread, once a world that it reads names a row. */
+bool engine_observed(struct engine *en, struct observed *out);
+
+#endif
