@@ -8,6 +8,7 @@
 #include "base/quote.h"
 #include "base/xalloc.h"
 #include "script/past.h"
+#include "engine/poison.h"
 #include "model/chat.h"
 #include "model/lora.h"
 #include "script/expect.h"
@@ -476,6 +477,24 @@ static int do_unlock(struct runner *r, const struct script_command *c, struct er
     return 0;
 }
 
+static bool option(const struct script_command *c, const char *name, uint32_t *out)
+{
+    *out = script_count(c, name, 0);
+    return script_arg(c, name) != NULL;
+}
+
+static int do_poison(struct runner *r, const struct script_command *c, struct err *e)
+{
+    struct poison p = {.slot = script_count(c, "slot", 0), .bit = script_count(c, "bit", 31)};
+    p.one_layer = option(c, "layer", &p.layer);
+    p.one_head = option(c, "head", &p.head);
+    p.one_dim = option(c, "dim", &p.dim);
+    const struct script_arg *part = script_arg(c, "part");
+    p.keys = part == NULL || part->number < 1;
+    p.values = part == NULL || part->number >= 1;
+    return engine_poison(r->engine, &p, e);
+}
+
 static int do_system(struct runner *r, const struct script_command *c, struct err *e)
 {
     char *copy = xmemdup(c->arg[0].text, c->arg[0].len + 1);
@@ -504,6 +523,8 @@ static int do_action(struct runner *r, const struct script_command *c, struct ru
     case RXS_EVICT: return engine_evict(r->engine, script_count(c, "tokens", 0), &rep->freed, e);
     case RXS_SET: return engine_set_policy(r->engine, script_count(c, "name", 0), e);
     case RXS_RESET: return engine_reset(r->engine, e);
+    case RXS_POISON: return do_poison(r, c, e);
+    case RXS_SHARE: return engine_share(r->engine, script_count(c, "slot", 0), script_count(c, "with", 0), e);
     case RXS_SAY: return engine_note(r->engine, script_text(c, "text"), e);
     default: return 0;
     }

@@ -65,6 +65,10 @@ enum script_role {
     X(EVICT, "evict", ACTION, "tokens:c", "", "ask eviction to free this many slots")                        \
     X(SET, "set", ACTION, "what:(policy) name:p", "", "change the eviction policy from here on")             \
     X(RESET, "reset", ACTION, "", "", "forget the whole cache")                                              \
+    X(POISON, "poison", ACTION, "slot:z", "layer:c head:c dim:c part:(key|value) bit:c",                     \
+      "flip a bit of the KV row behind a slot, on purpose (the sign of all of it, unless options say less)") \
+    X(SHARE, "share", ACTION, "slot:z with:z", "",                                                           \
+      "let a slot hold the KV row of another token, on purpose")                                             \
     X(SAY, "say", ACTION, "text:t", "", "a step that only says something")                                   \
     X(REST, "rest", PROMPT, "", "policy:p swap:! from:t to:t",                                               \
       "run what came after this moment once more, on a branch of its own: with another policy, the next two "\

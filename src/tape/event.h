@@ -53,6 +53,14 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(KV_WRITE, "kv_write", EVENT, "", "req:r from:c count:c slot:s",                                        \
       "Keys and values of {count:token} of {req} are written into {?count:its slots|no slots}, "             \
       "beginning at slot {slot}.", "slots")                                                                  \
+    X(POISON, "poison", OPERATION, "", "slot:s bit:c floats:c one:o layer:c row:c old:c",                    \
+      "Poison, on purpose: bit {bit} of {floats:float} behind slot {slot} is flipped, in "                   \
+      "{?one:layer {layer}|every layer}. It is a new row ({row} instead of {old}): a step back brings the "  \
+      "right one again. Whoever reads the slot from here on reads this.", "slots")                           \
+    X(SHARE, "share", OPERATION, "", "slot:s with:s row:c old:c",                                            \
+      "Shared wrongly, on purpose: behind slot {slot} now stands what was computed for slot {with}, another "\
+      "token at another position (row {row} instead of {old}). Whoever reads the slot from here on reads "   \
+      "this.", "slots")                                                                                      \
     X(SAMPLE, "sample", EVENT, "", "req:r token:t pos:c",                                                    \
       "The model's next token is {token}: position {pos} of {req}. It has no KV until it is computed.",      \
       "life")                                                                                                \
