@@ -54,6 +54,7 @@ int app_init(struct app *a, const struct ui_feed *feed, const struct ui_options 
     a->m.branch = tape_branch(feed->tape);
     app_progress(a);
     app_goto(a, options->start > 0 ? options->start : 1);
+    a->wanted = a->progress.working && options->start > a->m.at ? options->start : 0;
     a->v.waiting = a->m.at == 0 && a->progress.working;
     app_idle(a);
     return 0;
@@ -98,6 +99,8 @@ void app_look(struct app *a)
         stop_waiting(a);
         app_goto(a, a->m.at + 1);
     }
+    if (a->wanted > a->m.at)
+        app_goto(a, a->wanted);
     app_idle(a);
 }
 

@@ -20,7 +20,8 @@ struct ui_options {
     const char *theme;    /* a name of theme.h; NULL: "default" (NO_COLOR in the environment: "mono") */
     bool ascii;           /* lines and marks in ASCII even where the locale has more */
     bool mono;            /* no colour at all */
-    uint32_t start;       /* step to open at; 0: the first */
+    uint32_t start;       /* step to open at, as soon as it is there; 0: the first */
+    uint32_t *left_at;    /* gets the step where the person left; may be NULL */
 };
 
 /* Can a screen be drawn here? 0 if so. -1 and a sentence (no terminal, TERM=dumb, …) if not: print plain
@@ -54,6 +55,7 @@ struct app {
     char find[64];        /* what was looked for last */
     int w, h;             /* of the surface that was drawn last */
     bool ascii;
+    uint32_t wanted;      /* the step to open at is not computed yet: go on to it, until a key comes */
     bool following;       /* a command was sent: go to where it writes */
     char *past[PAST_COMMANDS]; /* commands typed before, newest last; owned */
     int pasts, past_at;   /* past_at: the one in the text field; pasts: none */

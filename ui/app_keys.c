@@ -269,6 +269,7 @@ void app_key(struct app *a, int key)
         return;
     }
     a->v.message[0] = '\0';
+    a->wanted = 0;
     if (a->v.typing != TYPE_NOTHING) {
         app_type(a, key);
         return;

@@ -157,6 +157,8 @@ int app_run(const struct ui_feed *feed, const struct ui_options *options, struct
     if (rc != 0) /* the stepper opens all the same */
         snprintf(a.v.message, sizeof a.v.message, "%.240s", bad.what);
     rc = run_on_terminal(&a, options->ascii || prefs.ascii, e);
+    if (options->left_at != NULL)
+        *options->left_at = a.m.at;
     app_done(&a);
     return rc;
 }

@@ -131,6 +131,8 @@ struct cli {
     const char *name;               /* the command's; NULL: none was given */
     char **arg;                     /* (args) operands */
     int args;
+    uint32_t start;                 /* step to open the stepper at; 0: the first */
+    uint32_t left_at;               /* the step where the stepper was left; 0: it was not shown */
     const char *option[OPT_COUNT];  /* its value, "" for a flag, NULL: not given */
 };
 

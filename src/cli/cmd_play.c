@@ -4,6 +4,7 @@
 
 #include "cli/places.h"
 #include "cli/show.h"
+#include "cli/state.h"
 
 static int play(struct cli *c, const char *otherwise, struct err *e)
 {
@@ -12,6 +13,8 @@ static int play(struct cli *c, const char *otherwise, struct err *e)
     if (rc == 0)
         rc = show_source(c, &s, e);
     source_done(&s);
+    if (rc == 0)
+        state_remember(c, "play", c->args > 0 ? c->arg[0] : otherwise);
     return rc;
 }
 
@@ -32,5 +35,8 @@ int cmd_replay(struct cli *c, struct err *e)
         return play(c, NULL, e);
     if (cli_has(c, OPT_HISTORY))
         return err_usage(e, "--history-mb is for a FILE.rxs: a recording is complete");
-    return show_recording(c, c->arg[0], e);
+    int rc = show_recording(c, c->arg[0], e);
+    if (rc == 0)
+        state_remember(c, "replay", c->arg[0]);
+    return rc;
 }

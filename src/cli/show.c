@@ -22,9 +22,10 @@ static enum way choose_way(const struct cli *c)
     return cli_has(c, OPT_PLAIN) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? WAY_SESSION : WAY_PRINT;
 }
 
-static struct ui_options screen_options(const struct cli *c)
+static struct ui_options screen_options(struct cli *c)
 {
-    return (struct ui_options){.theme = c->option[OPT_THEME], .ascii = cli_has(c, OPT_ASCII)};
+    return (struct ui_options){.theme = c->option[OPT_THEME], .ascii = cli_has(c, OPT_ASCII), .start = c->start,
+                               .left_at = &c->left_at};
 }
 
 static void title_line(const char *title, const char *mode, const struct world_config *w, struct buf *out)
@@ -254,7 +255,7 @@ static int submit_line(void *ctx, int branch, uint32_t at, const char *line, str
 }
 
 /* The screen until the person leaves. A scenario that failed is told once more when the terminal is back. */
-static int show_screen(const struct cli *c, struct live *l, const struct ui_words *words, struct err *e)
+static int show_screen(struct cli *c, struct live *l, const struct ui_words *words, struct err *e)
 {
     struct worker *w = l->w;
     const struct source *s = l->source;

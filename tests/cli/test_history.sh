@@ -4,6 +4,8 @@ cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 RX=$BUILD/radixscope
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/radixscope-history.XXXXXX") || exit 1
+XDG_STATE_HOME=$tmp/state
+export XDG_STATE_HOME
 server=radixscope-history-$$
 trap 'for s in radixscope-history-$$ radixscope-history-$$-2; do tmux -L $s kill-server 2>/dev/null; done; rm -rf "$tmp"' EXIT
 failed=0

@@ -4,6 +4,8 @@
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 work=$(mktemp -d) || exit 1
+XDG_STATE_HOME=$work/state
+export XDG_STATE_HOME
 server=radixscope-readme-$$
 trap 'tmux -L $server kill-server 2>/dev/null; rm -rf "$work"' EXIT
 verdict() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; bad=1; fi; }

@@ -3,6 +3,8 @@
 BUILD=${BUILD:-build}
 server=radixscope-session-$$
 work=$(mktemp -d) || exit 1
+XDG_STATE_HOME=$work/state
+export XDG_STATE_HOME
 trap 'tmux -L $server kill-server 2>/dev/null; rm -rf "$work"' EXIT
 failed=0
 

@@ -12,7 +12,8 @@ unset TMUX NO_COLOR
 LC_ALL=C.UTF-8 RADIXSCOPE_DATA=${RADIXSCOPE_DATA:-$PWD/data}
 dir=$(mktemp -d)
 XDG_CONFIG_HOME=$dir/config # whatever the person at this machine prefers
-export LC_ALL RADIXSCOPE_DATA XDG_CONFIG_HOME
+XDG_STATE_HOME=$dir/state
+export LC_ALL RADIXSCOPE_DATA XDG_CONFIG_HOME XDG_STATE_HOME
 golden=tests/ui/golden
 server=radixscope-test-$$
 failed=0
