@@ -4,15 +4,17 @@ BUILD ?= build
 CC ?= cc
 
 # Everything the project needs from the system, by pkg-config name. .ci/setup installs what is missing.
-PACKAGES = ncursesw openblas jansson md4c libpcre2-8 libutf8proc libzstd libmd
+PACKAGES = ncursesw openblas jansson md4c libpcre2-8 libutf8proc libzstd libmd msgpack
 PKG_CONFIG ?= pkg-config
 ifeq ($(shell uname -s),Darwin)# Homebrew keeps these two out of pkg-config's sight
 BREW := $(shell brew --prefix 2>/dev/null)
 export PKG_CONFIG_PATH := $(BREW)/opt/openblas/lib/pkgconfig:$(BREW)/opt/ncurses/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
 # Asked once, and only when something is compiled: `make setup` may have to install pkg-config first.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
+# msgpack calls itself msgpack-c from version 5 on.
+FOUND = $(if $(shell $(PKG_CONFIG) --exists msgpack-c && echo yes),$(PACKAGES:msgpack=msgpack-c),$(PACKAGES))
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(FOUND)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(FOUND)))$(PKG_LIBS)
 
 # Where `make install` puts things (DESTDIR: below a folder that stands for the root, for packagers). The
 # program finds its data beside itself first, so that an installed tree can also be moved.

@@ -48,7 +48,12 @@
     X(STEP, "step", 0, "STEP", "the step to export; the last one, unless this says another")                 \
     X(SIZE, "size", 0, "WxH", "columns and lines of the screen to export (80x24)")                           \
     X(FORMAT, "format", 0, "text|ansi|svg|dot|json", "of a screen: text, ansi, svg; of a tree: dot, json")   \
-    X(SPEED, "speed", 0, "STEPS", "steps a second of a cast (2)")
+    X(SPEED, "speed", 0, "STEPS", "steps a second of a cast (2)")                                            \
+    X(FROM, "from", 0, "FORMAT|STEP", "import: the file's format; export: the first step of a cast")         \
+    X(TO, "to", 0, "STEP", "the last step of a cast")                                                        \
+    X(HASHES_ONLY, "hashes-only", 0, NULL, "write no text and no token that could be read back")             \
+    X(DIFF, "diff", 0, NULL, "compare with what the simulator does on the same stores")                      \
+    X(AGAINST, "against", 0, "RUN", "compare with the events of a script, a recording or a file of events")
 
 #define CLI_RUN_OPTIONS "model max system adapter pool page policy rules fast " CLI_SAMPLING_OPTIONS
 #define CLI_SAMPLING_OPTIONS "temperature top-k top-p min-p repetition-penalty seed stop "
@@ -84,6 +89,13 @@
       "screen: one step as text, ansi (with colours) or svg. cast: the run as an asciicast (version 3), with\n"\
       "a mark at every operation. tree: the tree at one step, for Graphviz (dot) or as json (docs/export.md).\n" \
       "Written to standard output, or to what -o names.")                                                    \
+    X(import, "import", "FILE", "from output model max pool page policy rules hashes-only diff against",     \
+      "turn a server's KV events or recorded conversations into a script or a recording",                    \
+      "The format is found from the content; --from names it: kv-events (SGLang, vLLM; JSONL or msgpack),\n"  \
+      "conversations (JSONL with messages). -o OUT.rxs writes a script, -o OUT.rxt runs it and saves the\n"   \
+      "recording; without -o only a summary is printed. KV events: --diff replays what was stored on the\n"   \
+      "simulator, whose own eviction makes room; --against compares with a run. Exit code 1 on the first\n"   \
+      "difference. Formats and rules: docs/import.md.")                                                      \
     X(doctor, "doctor", "", "model json",                                                                    \
       "check this machine: libraries, model, data, terminal",                                                \
       "Exit code 1 if something that radixscope needs is missing.")                                          \

@@ -107,6 +107,10 @@ int engine_insert(struct engine *en, const uint32_t *ids, uint32_t n, const char
 int engine_match(struct engine *en, const uint32_t *ids, uint32_t n, const char *extra_key, uint32_t *matched,
                  uint32_t *node, struct err *e);
 int engine_evict(struct engine *en, uint32_t units, uint32_t *freed, struct err *e);
+/* Take the tokens from position `keep` on out of the tree, whatever a policy would say: recordings of servers tell
+ * what went. They must stand there, be a leaf's end and unlocked. -1 and *e otherwise, with nothing changed. */
+int engine_remove(struct engine *en, const uint32_t *ids, uint32_t n, uint32_t keep, const char *extra_key,
+                  uint32_t *freed, struct err *e);
 /* Lock what a match of these tokens finds; *node names it for engine_unlock. */
 int engine_lock(struct engine *en, const uint32_t *ids, uint32_t n, const char *extra_key, uint32_t *node,
                 struct err *e);

@@ -2,6 +2,7 @@
 #include "base/xalloc.h"
 #include "cache/evict.h"
 #include "cache/radix.h"
+#include "cache/req.h"
 #include "cache/slots.h"
 #include "engine/engine.h"
 
@@ -122,6 +123,68 @@ int engine_evict(struct engine *en, uint32_t units, uint32_t *freed, struct err 
         return cache_fail(c, e);
     if (c->w->head.disabled)
         CACHE_EMIT(c, EVICTED, 0, units, 0);
+    cache_end(c);
+    return 0;
+}
+
+/* Why the end of a key cannot be taken out; NULL: it can. */
+static const char *cannot_remove(const struct cache *c, const struct key *key, uint32_t keep, struct match have)
+{
+    const struct node *n = &c->w->node[have.node];
+    if (have.units < key->units)
+        return "only a part of them is in the tree";
+    if (keep >= key->units || keep % c->w->head.page_size != 0)
+        return "what is kept must be shorter than they are, and whole pages";
+    if (n->first_child != 0)
+        return "other keys go on from there";
+    return n->lock_ref > 0 ? "somebody holds them" : NULL;
+}
+
+/* The nodes below position `keep` go, the last one first. false: no memory. */
+static bool remove_nodes(struct cache *c, uint32_t node, uint32_t keep, uint32_t *freed)
+{
+    while (node != ROOT && node_start(c->w, node) >= keep && node_evictable(c->w, node)) {
+        uint32_t parent = c->w->node[node].parent, len = c->w->node[node].len;
+        if (!cache_more(c, len))
+            return false;
+        if (c->listen.removed != NULL)
+            c->listen.removed(c->listen.ctx, node);
+        slots_free(c, node_slots((struct scene){c->w, c->s}, node), len);
+        req_drop_tags(c, node);
+        radix_delete_leaf(c, node);
+        *freed += len;
+        CACHE_EMIT(c, REMOVED_NODE, node, len, pool_free_slots(c->w));
+        node = parent;
+    }
+    return true;
+}
+
+int engine_remove(struct engine *en, const uint32_t *ids, uint32_t n, uint32_t keep, const char *extra_key,
+                  uint32_t *freed, struct err *e)
+{
+    struct cache *c = engine_cache(en);
+    uint32_t ns = intern(c, extra_key, e);
+    *freed = 0;
+    if (ns == UINT32_MAX || cache_begin(c, n, e) != 0)
+        return -1;
+    struct key key = key_make(c->w, ids, n, n, ns);
+    struct match have = radix_match_prefix(c, &key, 0);
+    const char *why = cannot_remove(c, &key, keep, have);
+    if (why != NULL) {
+        err_set(e, "these tokens cannot be removed: %s", why);
+        return cache_fail(c, e);
+    }
+    struct key kept = key_make(c->w, ids, keep, keep, ns);
+    if (!cache_more(c, n))
+        return cache_fail(c, e);
+    radix_match_prefix(c, &kept, 0); /* splits there */
+    CACHE_EMIT(c, REMOVE, key.units - kept.units, kept.units, ns);
+    if (!remove_nodes(c, have.node, keep, freed))
+        return cache_fail(c, e);
+    if (*freed != key.units - kept.units) {
+        err_set(e, "these tokens cannot be removed: other keys go on from among them, or somebody holds some");
+        return cache_fail(c, e);
+    }
     cache_end(c);
     return 0;
 }

@@ -152,10 +152,32 @@ static bool encode_letters(const char *text, size_t len, struct ids *out)
     return true;
 }
 
+/* Decimal numbers with blanks between them. */
+int lexicon_encode_ids(const char *text, size_t len, struct ids *out, struct err *e)
+{
+    for (size_t i = 0; i < len;) {
+        size_t start = i;
+        uint64_t id = 0;
+        for (; i < len && text[i] >= '0' && text[i] <= '9' && id < NO_TOKEN; i++)
+            id = id * 10 + (uint64_t)(text[i] - '0');
+        bool number = i > start && id < NO_TOKEN && (i == len || is_space(text[i]));
+        if (!number && !is_space(text[start])) {
+            int n = (int)(len - start < 20 ? len - start : 20);
+            return err_set(e, "token ids are numbers below 4294967295 with blanks between them, not '%.*s'", n, text + start);
+        }
+        if (number && !ids_add(out, (uint32_t)id))
+            return err_memory(e, len, "the tokens of a text");
+        i += i < len;
+    }
+    return 0;
+}
+
 int lexicon_encode(struct lexicon *x, const char *text, size_t len, struct ids *out, struct err *e)
 {
     if (x->kind == TOKENS_MODEL)
         return tokenizer_encode(x->tokenizer, text, len, TOKENIZER_PLAIN, out, e);
+    if (x->kind == TOKENS_IDS)
+        return lexicon_encode_ids(text, len, out, e);
     bool ok = x->kind == TOKENS_WORDS ? encode_words(x, text, len, out) : encode_letters(text, len, out);
     return ok ? 0 : err_memory(e, len, "the tokens of a text");
 }
@@ -184,6 +206,7 @@ void lexicon_bytes(const struct lexicon *x, uint32_t id, struct buf *out)
         else if ((n = utf8_encode(id, utf8)) > 0)
             buf_add(out, utf8, n);
         break;
+    case TOKENS_IDS: buf_printf(out, " %u", id); break;
     }
 }
 

@@ -3,6 +3,7 @@
  *   model     the model's tokenizer
  *   words     every word is a token, with the blanks before it: "the cat" = "the" + " cat"
  *   letters   every character is a token; its number is its code point
+ *   ids       texts are lists of token ids, "17 4 2": recordings of servers know no text
  *
  * Words are numbered from 1 in the order in which they are first met. One thread encodes; any thread may
  * ask for the text of a token that it has read from a committed step, because a word never moves.
@@ -24,6 +25,9 @@ void lexicon_free(struct lexicon *x);
 
 /* Append the tokens of text to *out. */
 int lexicon_encode(struct lexicon *x, const char *text, size_t len, struct ids *out, struct err *e);
+
+/* Append the token ids that text lists in decimal, with blanks between them; no lexicon is asked. */
+int lexicon_encode_ids(const char *text, size_t len, struct ids *out, struct err *e);
 
 /* Append the bytes of a token as they stand in the text; nothing for an unknown one. */
 void lexicon_bytes(const struct lexicon *x, uint32_t id, struct buf *out);

@@ -255,6 +255,10 @@ static int make_prompt(struct runner *r, const struct script_command *c, struct 
 {
     const struct script_arg *text = script_arg(c, "text");
     ids_clear(&r->ids);
+    if (script_arg(c, "ids") != NULL) {
+        forget_messages(r, 0);
+        return lexicon_encode_ids(text->text, text->len, &r->ids, e);
+    }
     if (script_arg(c, "raw") != NULL) {
         forget_messages(r, 0);
         return lexicon_encode(r->words, text->text, text->len, &r->ids, e);
@@ -432,6 +436,19 @@ static int do_key(struct runner *r, const struct script_command *c, struct runne
     return rc < 0 ? -1 : 0;
 }
 
+static int do_remove(struct runner *r, const struct script_command *c, struct runner_report *rep, struct err *e)
+{
+    const struct script_arg *text = script_arg(c, "text");
+    ids_clear(&r->ids);
+    if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0)
+        return -1;
+    rep->units = (uint32_t)r->ids.len;
+    if (name_key(r, text->text, text->len, e) != 0)
+        return -1;
+    return engine_remove(r->engine, r->ids.at, (uint32_t)r->ids.len, script_count(c, "keep", 0), script_text(c, "ns"),
+                         &rep->freed, e);
+}
+
 static struct held *find_held(struct runner *r, const char *name)
 {
     for (size_t i = 0; i < r->helds; i++)
@@ -521,6 +538,7 @@ static int do_action(struct runner *r, const struct script_command *c, struct ru
     case RXS_LOCK: return do_lock(r, c, e);
     case RXS_UNLOCK: return do_unlock(r, c, e);
     case RXS_EVICT: return engine_evict(r->engine, script_count(c, "tokens", 0), &rep->freed, e);
+    case RXS_REMOVE: return do_remove(r, c, rep, e);
     case RXS_SET: return engine_set_policy(r->engine, script_count(c, "name", 0), e);
     case RXS_RESET: return engine_reset(r->engine, e);
     case RXS_POISON: return do_poison(r, c, e);

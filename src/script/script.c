@@ -715,6 +715,12 @@ static int check_sampling(const struct script *s, const struct script_command *c
     return script_fail(s, c, 0, e, "%s", inner.what);
 }
 
+static const char *token_source_name(enum token_source t)
+{
+    static const char *const NAMES[] = {"model", "words", "letters", "ids"};
+    return NAMES[t];
+}
+
 int script_check(const struct script *s, const struct script_settings *with, struct err *e)
 {
     for (uint32_t i = 0; i < s->count; i++) {
@@ -722,7 +728,7 @@ int script_check(const struct script *s, const struct script_settings *with, str
         bool wants_model = c->kind == RXS_REQUEST || c->kind == RXS_TURN || c->kind == RXS_ADAPTER;
         if (wants_model && with->tokens != TOKENS_MODEL) {
             script_fail(s, c, 0, e, "%s needs the model, but this script has tokens %s", script_info(c->kind)->name,
-                        with->tokens == TOKENS_WORDS ? "words" : "letters");
+                        token_source_name(with->tokens));
             return err_hint(e, "insert and match work without a model; or leave the tokens line out");
         }
         if (check_sampling(s, c, e) != 0)

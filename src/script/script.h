@@ -39,15 +39,15 @@ enum script_role {
  *  X(ENUM, "word", ROLE, "operands", "options", "help") */
 #define SCRIPT_REQUEST_OPTIONS                                                                               \
     "max:c label:t ns:t adapter:n shared_namespace:! session:t priority:i temperature:f top_k:c top_p:f min_p:f "\
-    "repetition_penalty:f seed:c stop:s raw:!"
+    "repetition_penalty:f seed:c stop:s raw:! ids:!"
 #define SCRIPT_COMMANDS(X)                                                                                   \
     X(TITLE, "title", SETTING, "text:t", "", "the name people see")                                          \
     X(POOL, "pool", SETTING, "slots:z", "", "how many KV slots there are")                                   \
     X(PAGE, "page", SETTING, "tokens:z", "", "tokens of a page: matches and slots are whole pages")          \
     X(POLICY, "policy", SETTING, "name:p", "", "which unlocked leaf eviction takes first")                   \
     X(RULES, "rules", SETTING, "name:(classic|unified)", "", "which of SGLang's two caches is simulated")    \
-    X(TOKENS, "tokens", SETTING, "kind:(model|words|letters)", "",                                           \
-      "who cuts text into tokens: the model, or every word or letter is one")                                \
+    X(TOKENS, "tokens", SETTING, "kind:(model|words|letters|ids)", "",                                       \
+      "who cuts text into tokens: the model; every word or letter is one; or texts are lists of token ids")                                \
     X(MODE, "mode", SETTING, "name:(exact|fast)", "",                                                        \
       "exact: the same bits with and without the cache; fast: plain matrix products")                        \
     X(CHUNK, "chunk", SETTING, "tokens:c", "", "prefill at most this many tokens at once (0: whole prompts)")\
@@ -63,6 +63,8 @@ enum script_role {
     X(LOCK, "lock", ACTION, "name:n text:t", "ns:t", "hold the nodes that match text; unlock by name")       \
     X(UNLOCK, "unlock", ACTION, "name:n", "", "let go of what lock held under this name")                    \
     X(EVICT, "evict", ACTION, "tokens:c", "", "ask eviction to free this many slots")                        \
+    X(REMOVE, "remove", ACTION, "text:t", "keep:c ns:t",                                                     \
+      "take the end of a key out of the tree, all but its first keep tokens, as a server's recording says")  \
     X(SET, "set", ACTION, "what:(policy) name:p", "", "change the eviction policy from here on")             \
     X(RESET, "reset", ACTION, "", "", "forget the whole cache")                                              \
     X(POISON, "poison", ACTION, "slot:z", "layer:c head:c dim:c part:(key|value) bit:c",                     \
@@ -123,7 +125,7 @@ struct script {
     bool unchecked;          /* its expectations were written for other settings: they are not checked */
 };
 
-enum token_source { TOKENS_MODEL, TOKENS_WORDS, TOKENS_LETTERS };
+enum token_source { TOKENS_MODEL, TOKENS_WORDS, TOKENS_LETTERS, TOKENS_IDS };
 
 /* What the settings at a script's head ask for. */
 struct script_settings {

@@ -162,7 +162,13 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(CLOSED_NODE, "close_node", EVENT, "", "node:n units:c",                                                \
       "{node} belonged to the closed session alone: it goes and its {units:slot} are free.", "namespaces")   \
     X(CLOSED, "closed", EVENT, "", "session:x nodes:c",                                                      \
-      "Session {session} is closed: {nodes:node} went.", "namespaces")
+      "Session {session} is closed: {nodes:node} went.", "namespaces")                                       \
+    /* what a recording of another server says, and no rule here decides */                                  \
+    X(REMOVE, "remove", OPERATION, "", "units:c from:c ns:x",                                                \
+      "remove: the last {units:token} of a key go, from position {from} on. No policy chose them: whoever "  \
+      "gave the command did.", "eviction")                                                                   \
+    X(REMOVED_NODE, "remove_node", EVENT, "", "node:n units:c free:c",                                       \
+      "{node} goes: {units:slot} back on the free list; {free} free now.", "eviction")
 
 enum event_kind {
 #define X(id, ...) EV_##id,

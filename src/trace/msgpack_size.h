@@ -1,0 +1,12 @@
+/* msgpack_size.h: how long is a packed value? libmsgpack believes the lengths that a value claims and takes memory
+ * for them at once; this walks over the bytes first, taking none, and says 0 where they are not all there.
+ */
+#ifndef RADIXSCOPE_TRACE_MSGPACK_SIZE_H
+#define RADIXSCOPE_TRACE_MSGPACK_SIZE_H
+
+#include <stddef.h>
+
+/* Bytes of the value that begins at `bytes`; 0: cut off, no msgpack, or nested deeper than 16 lists. */
+size_t msgpack_size(const char *bytes, size_t len);
+
+#endif
