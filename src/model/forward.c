@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "model/cascade.h"
 #include "model/forward_parts.h"
 #include "model/lora.h"
 #include "model/model_parts.h"
@@ -49,7 +50,12 @@ struct forward {
     uint32_t rope_cap;
 
     struct span *span; /* (jobs) */
-    size_t span_cap;
+    struct cascade_job *reader;   /* (jobs) */
+    struct cascade_group *group;  /* (groups) of the pass under way */
+    uint32_t *order;              /* (jobs) group by group: so their rows lie in the activations */
+    uint32_t groups;
+    size_t span_cap, reader_cap, group_cap, order_cap;
+    bool apart;                   /* each job reads alone */
     const float **row; /* the jobs' row tables, one after another */
     size_t row_table_cap;
 };
@@ -129,6 +135,9 @@ void forward_free(struct forward *f)
     xfree(f->seen);
     parallel_free(f->pool);
     xfree(f->span);
+    xfree(f->reader);
+    xfree(f->group);
+    xfree(f->order);
     xfree(f->row);
     xfree(f);
 }
@@ -211,6 +220,11 @@ static int rope_room(struct forward *f, uint32_t end, struct err *e)
     }
     f->rope_cap = cap;
     return 0;
+}
+
+void forward_share(struct forward *f, bool share)
+{
+    f->apart = !share;
 }
 
 /* ---- one pass ---- */
@@ -306,30 +320,28 @@ static void place_token(const struct forward *f, const struct layer *layer, uint
         memcpy(kept, qkv, f->width * sizeof *kept);
 }
 
-/* Attention of a span in one layer, the KV heads divided into `parts`. */
+/* Attention of a group of jobs in one layer, the KV heads divided into `parts`. */
 struct heads {
     const struct pass *pass;
-    uint32_t job, layer, parts;
+    const struct cascade_group *group;
+    uint32_t layer, parts;
 };
 
-static void attend_heads(void *arg, uint32_t part)
+/* KV heads [from, to) of `tokens` rows of activations from `row` on. state: the group's */
+static struct attend attend_rows(const struct heads *work, uint32_t from, uint32_t to, uint32_t row, uint32_t tokens)
 {
-    const struct heads *work = arg;
     const struct forward *f = work->pass->f;
     const struct model_config *c = &f->model->config;
-    const struct span *s = &f->span[work->job];
-    uint32_t from = c->kv_heads * part / work->parts, to = c->kv_heads * (part + 1) / work->parts;
-    uint32_t group = c->heads / c->kv_heads, row = span_row(s, 0);
+    uint32_t group = c->heads / c->kv_heads;
     size_t q_at = (size_t)from * group * c->head_dim, kv_at = (size_t)from * c->head_dim;
-    struct attend a = {
-        .row = s->row,
+    return (struct attend){
+        .row = f->span[f->order[work->group->first]].row,
         .k_at = (size_t)work->layer * 2 * f->kv_width + kv_at,
         .v_at = ((size_t)work->layer * 2 + 1) * f->kv_width + kv_at,
         .kv_heads = to - from,
         .group = group,
         .head_dim = c->head_dim,
-        .tokens = s->n,
-        .first = span_position(work->pass, work->job, 0),
+        .tokens = tokens,
         .q = f->qkv + (size_t)row * f->qkv_width + q_at,
         .out = f->heads + (size_t)row * f->width + q_at,
         .q_stride = f->qkv_width,
@@ -337,18 +349,50 @@ static void attend_heads(void *arg, uint32_t part)
         .scale = 1.0f / sqrtf((float)c->head_dim),
         .state = f->state + (size_t)from * f->row_cap * group * 2,
     };
-    f->blas.kernels->attend(&a);
 }
 
-static void attend_span(const struct pass *p, uint32_t j, uint32_t l)
+/* The rows of activations that a group's jobs have together. */
+static uint32_t group_rows(const struct forward *f, const struct cascade_group *g)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < g->count; i++)
+        rows += f->span[f->order[g->first + i]].n;
+    return rows;
+}
+
+static void attend_heads(void *arg, uint32_t part)
+{
+    const struct heads *work = arg;
+    const struct forward *f = work->pass->f;
+    const struct cascade_group *g = work->group;
+    uint32_t kv_heads = f->model->config.kv_heads, from = kv_heads * part / work->parts;
+    uint32_t to = kv_heads * (part + 1) / work->parts, rows = group_rows(f, g), first = span_row(&f->span[f->order[g->first]], 0);
+    struct attend shared = attend_rows(work, from, to, first, rows);
+    shared.first = shared.end = g->shared;
+    if (g->shared > 0)
+        f->blas.kernels->attend(&shared);
+    for (uint32_t i = 0; i < g->count; i++) {
+        const struct span *s = &f->span[f->order[g->first + i]];
+        struct attend own = attend_rows(work, from, to, span_row(s, 0), s->n);
+        own.row = s->row;
+        own.first = span_position(work->pass, f->order[g->first + i], 0);
+        own.begin = g->shared;
+        own.state += (size_t)(span_row(s, 0) - first) * own.group * 2;
+        own.state_stride = (size_t)rows * own.group * 2;
+        if (g->shared == 0)
+            own.state_stride = 0;
+        f->blas.kernels->attend(&own);
+    }
+}
+
+static void attend_group(const struct pass *p, const struct cascade_group *g, uint32_t l)
 {
     const struct forward *f = p->f;
-    const struct span *s = &f->span[j];
-    uint32_t kv_heads = f->model->config.kv_heads;
-    struct heads work = {p, j, l, 1};
-    if (s->n == 0)
+    uint32_t kv_heads = f->model->config.kv_heads, rows = group_rows(f, g), last = f->order[g->first + g->count - 1];
+    struct heads work = {p, g, l, 1};
+    if (rows == 0)
         return;
-    if (f->pool != NULL && blas_worth_dividing(s->n, f->width, span_position(p, j, s->n)))
+    if (f->pool != NULL && blas_worth_dividing(rows, f->width, span_position(p, last, f->span[last].n)))
         work.parts = f->blas.threads < kv_heads ? f->blas.threads : kv_heads;
     parallel_run(f->pool, work.parts, attend_heads, &work);
 }
@@ -365,8 +409,8 @@ static void attention(const struct pass *p, const struct layer *layer, uint32_t 
         for (uint32_t i = 0; i < f->span[j].n; i++)
             place_token(f, layer, l, f->qkv + (size_t)span_row(&f->span[j], i) * f->qkv_width, span_position(p, j, i),
                         p->job[j].new_rows[f->span[j].first + i]);
-    for (uint32_t j = 0; j < p->n_jobs; j++)
-        attend_span(p, j, l);
+    for (uint32_t g = 0; g < f->groups; g++)
+        attend_group(p, &f->group[g], l);
     linear(f, &layer->matrix[MATRIX_O], f->heads, p->rows, f->x, true);
     adapt(p, l, MATRIX_O, f->heads, f->x);
 }
@@ -543,17 +587,55 @@ static enum forward_status run_pass(struct pass *p, struct err *e)
     return status;
 }
 
-/* Give every job its share of the next pass. */
+/* Who reads a prefix together in this pass. Jobs that have no token left in it stand alone. */
+static void plan_groups(struct pass *p)
+{
+    struct forward *f = p->f;
+    for (uint32_t j = 0; j < p->n_jobs; j++) {
+        bool alone = f->apart || f->model->config.head_dim < CASCADE_HEAD_DIM || f->blas.engine == BLAS_TILE || f->span[j].n == 0;
+        f->reader[j] = (struct cascade_job){f->span[j].row, alone ? 0 : span_position(p, j, 0)};
+    }
+    f->groups = cascade_plan(f->reader, p->n_jobs, f->order, f->group);
+}
+
+/* How many KV rows attention reads in a layer of this pass. */
+static void count_reads(const struct pass *p, struct forward_stats *stats)
+{
+    const struct forward *f = p->f;
+    stats->shared_jobs = stats->shared_positions = 0;
+    for (uint32_t j = 0; j < p->n_jobs; j++)
+        if (f->span[j].n > 0)
+            stats->rows_alone += span_position(p, j, f->span[j].n);
+    for (uint32_t g = 0; g < f->groups; g++) {
+        const struct cascade_group *group = &f->group[g];
+        for (uint32_t i = 0; i < group->count; i++) {
+            uint32_t j = f->order[group->first + i];
+            stats->rows_read += f->span[j].n > 0 ? span_position(p, j, f->span[j].n) - group->shared : 0;
+        }
+        stats->rows_read += group->shared;
+        if (group->shared > 0 && group->count > stats->shared_jobs) {
+            stats->shared_jobs = group->count;
+            stats->shared_positions = group->shared;
+        }
+    }
+}
+
+/* Give every job its share of the next pass, and the jobs that share a prefix neighbouring rows. */
 static void plan_pass(struct pass *p)
 {
     struct forward *f = p->f;
     uint32_t share = p->n_jobs < PASS_TOKENS / BLAS_TILE_ROWS ? PASS_TOKENS / p->n_jobs : BLAS_TILE_ROWS;
-    p->rows = p->tokens = 0;
     for (uint32_t j = 0; j < p->n_jobs; j++) {
         struct span *s = &f->span[j];
         s->first += s->n;
         uint32_t left = p->job[j].n - s->first;
         s->n = left < share ? left : share;
+    }
+    plan_groups(p);
+    p->rows = p->tokens = 0;
+    for (uint32_t i = 0; i < p->n_jobs; i++) {
+        uint32_t j = f->order[i];
+        struct span *s = &f->span[j];
         s->base = p->rows;
         s->pad = f->blas.engine == BLAS_TILE ? span_position(p, j, 0) % BLAS_TILE_ROWS : 0;
         s->span = f->blas.engine == BLAS_TILE && s->n > 0 ? (uint32_t)round16(s->pad + s->n) : s->n;
@@ -591,6 +673,20 @@ static void release_rows(struct forward *f, struct forward_job *jobs, uint32_t n
         }
 }
 
+static bool jobs_room(struct forward *f, uint32_t n)
+{
+    void *span = f->span, *reader = f->reader, *group = f->group, *order = f->order;
+    bool room = xgrow(&span, &f->span_cap, n, sizeof *f->span);
+    room = xgrow(&reader, &f->reader_cap, n, sizeof *f->reader) && room;
+    room = xgrow(&group, &f->group_cap, n, sizeof *f->group) && room;
+    room = xgrow(&order, &f->order_cap, n, sizeof *f->order) && room;
+    f->span = span;
+    f->reader = reader;
+    f->group = group;
+    f->order = order;
+    return room;
+}
+
 /* Rows for every new token, and a table of where each position's row begins, for every job. */
 static enum forward_status take_rows(struct forward *f, struct forward_job *jobs, uint32_t n_jobs, struct err *e)
 {
@@ -599,12 +695,10 @@ static enum forward_status take_rows(struct forward *f, struct forward_job *jobs
         positions += (size_t)jobs[j].start + jobs[j].n;
         memset(jobs[j].new_rows, 0, jobs[j].n * sizeof *jobs[j].new_rows);
     }
-    void *table = (void *)(uintptr_t)f->row, *spans = f->span;
+    void *table = (void *)(uintptr_t)f->row;
     bool room = xgrow(&table, &f->row_table_cap, positions, sizeof *f->row);
     f->row = table;
-    room = xgrow(&spans, &f->span_cap, n_jobs, sizeof *f->span) && room;
-    f->span = spans;
-    if (!room)
+    if (!jobs_room(f, n_jobs) || !room)
         return (enum forward_status)err_memory(e, positions * sizeof *f->row, "the table of KV rows");
     for (uint32_t j = 0; j < n_jobs; j++) {
         f->span[j] = (struct span){.row = f->row + at};
@@ -620,7 +714,7 @@ static enum forward_status take_rows(struct forward *f, struct forward_job *jobs
 }
 
 static enum forward_status run_passes(struct forward *f, struct forward_job *jobs, uint32_t n_jobs,
-                                      const struct forward_watch *watch, struct err *e)
+                                      const struct forward_watch *watch, struct forward_stats *stats, struct err *e)
 {
     struct pass p = {.f = f, .job = jobs, .n_jobs = n_jobs, .watch = watch};
     uint32_t end = 0;
@@ -632,6 +726,7 @@ static enum forward_status run_passes(struct forward *f, struct forward_job *job
         return FORWARD_ERROR;
     while (p.done < p.all) {
         plan_pass(&p);
+        count_reads(&p, stats);
         if (forward_room(f, p.rows, e) != 0)
             return FORWARD_ERROR;
         enum forward_status status = run_pass(&p, e);
@@ -656,7 +751,7 @@ enum forward_status forward_run(struct forward *f, struct forward_job *jobs, uin
     }
     enum forward_status status = take_rows(f, jobs, n_jobs, e);
     if (status == FORWARD_OK)
-        status = run_passes(f, jobs, n_jobs, watch, e);
+        status = run_passes(f, jobs, n_jobs, watch, &sum, e);
     if (status != FORWARD_OK)
         release_rows(f, jobs, n_jobs);
     else if (stats != NULL)

@@ -75,8 +75,13 @@ struct forward_watch {
 };
 
 struct forward_stats {
-    uint64_t flops;  /* by the formula of forward_flops */
-    uint32_t tokens; /* computed */
+    uint64_t flops;      /* by the formula of forward_flops */
+    uint32_t tokens;     /* computed */
+    /* Attention over a shared prefix (cascade.h), of the last pass: */
+    uint32_t shared_jobs;      /* jobs in the largest group that read a prefix together; 0: nobody shared */
+    uint32_t shared_positions; /* its length */
+    uint64_t rows_read;        /* KV rows that attention read in each layer, in all passes, ... */
+    uint64_t rows_alone;       /* ... and what the jobs would have read one by one */
 };
 
 struct forward;
@@ -87,6 +92,10 @@ struct forward *forward_new(const struct model *m, struct kvrows *rows, enum for
                             struct err *e);
 void forward_free(struct forward *f);
 enum forward_mode forward_get_mode(const struct forward *f);
+
+/* Read a prefix that several jobs of a batch share once (cascade.h; the default), or for each job again. The bits
+ * are the same. With BLAS_TILE, whose rows have gaps, nothing is shared. */
+void forward_share(struct forward *f, bool share);
 
 /* The mode a model gets unless the user chooses: exact under 50 million parameters. */
 enum forward_mode forward_default_mode(const struct model_config *c);

@@ -47,7 +47,19 @@ struct attend {
     size_t q_stride, out_stride;
     float scale;
     float *state;              /* scratch: (kv_head, token, group, 2) the running maximum and sum */
+    /* A part of the positions; the bits are those of one call for all, because blocks are merged in order.
+     * begin, end: multiples of BLOCK. begin > 0: out and state hold what the positions before gave. end > 0:
+     * every query is behind `end`, reads up to it, and a later call goes on from out and state; 0: up to the
+     * query's own position, and out is finished. */
+    uint32_t begin, end;
+    size_t state_stride;       /* floats from one KV head's state to the next's; 0: they stand close */
 };
+
+static inline float *attend_state(const struct attend *a, uint32_t kv_head, uint32_t token, uint32_t member)
+{
+    size_t stride = a->state_stride != 0 ? a->state_stride : (size_t)a->tokens * a->group * 2;
+    return a->state + kv_head * stride + ((size_t)token * a->group + member) * 2;
+}
 
 struct kernels {
     const char *name; /* "portable", "avx2", "avx512" */

@@ -427,7 +427,7 @@ INLINE struct query walk_next(struct walk *w)
 static void attend_walk(struct walk w, uint32_t n)
 {
     const float *const *row = w.a->row + w.block;
-    float *state = w.a->state + (((size_t)w.kv_head * w.a->tokens + w.token) * w.a->group + w.member) * 2;
+    float *state = attend_state(w.a, w.kv_head, w.token, w.member);
     for (uint32_t some; n > 0; n -= some, state += 2 * TILE) {
         struct query query[TILE];
         some = n < TILE ? n : TILE;
@@ -448,11 +448,11 @@ static void attend_walk(struct walk w, uint32_t n)
 /* KV heads [from, to) in one block: their keys fit kt together. */
 static void attend_block(const struct attend *a, uint32_t block, uint32_t from, uint32_t to, float *kt)
 {
-    uint32_t keys = a->first + a->tokens - block, count = keys < BLOCK ? keys : BLOCK;
+    uint32_t end = a->end != 0 ? a->end : a->first + a->tokens, count = end - block < BLOCK ? end - block : BLOCK;
     uint32_t skip = block > a->first ? block - a->first : 0; /* tokens before the block */
     struct walk w = {a, kt, block, from, from, skip, 0};
     gather_keys(a->row + block, a->k_at + (size_t)from * a->head_dim, (to - from) * a->head_dim, count, kt);
-    if (skip == 0) {
+    if (skip == 0 && a->state_stride == 0) {
         attend_walk(w, (to - from) * a->tokens * a->group);
         return;
     }
@@ -462,10 +462,12 @@ static void attend_block(const struct attend *a, uint32_t block, uint32_t from, 
 
 static void attend_begin(const struct attend *a, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        a->state[2 * (size_t)i] = -INFINITY;
-        a->state[2 * (size_t)i + 1] = 0.0f;
-    }
+    for (uint32_t h = 0, each = n / a->kv_heads; h < a->kv_heads; h++)
+        for (uint32_t i = 0; i < each; i++) {
+            float *state = attend_state(a, h, 0, 0) + 2 * (size_t)i;
+            state[0] = -INFINITY;
+            state[1] = 0.0f;
+        }
     for (uint32_t t = 0; t < a->tokens; t++)
         memset(a->out + t * a->out_stride, 0, (size_t)a->kv_heads * a->group * a->head_dim * sizeof *a->out);
 }
@@ -474,8 +476,8 @@ static void attend_end(const struct attend *a, uint32_t n)
 {
     struct walk w = {.a = a};
     for (uint32_t i = 0; i < n; i++) {
+        __m512 sum = _mm512_set1_ps(attend_state(a, w.kv_head, w.token, w.member)[1]);
         struct query q = walk_next(&w);
-        __m512 sum = _mm512_set1_ps(a->state[2 * (size_t)i + 1]);
         for (uint32_t d = 0; d < a->head_dim; d += 16) {
             __mmask16 mask = first_lanes(a->head_dim - d);
             _mm512_mask_storeu_ps(q.o + d, mask, _mm512_div_ps(_mm512_maskz_loadu_ps(mask, q.o + d), sum));
@@ -648,7 +650,7 @@ INLINE void attend_narrow(const struct attend *a, uint32_t from, uint32_t group)
 
 static bool is_narrow(const struct attend *a)
 {
-    return a->tokens == 1 && a->head_dim == NARROW && a->group <= NARROW_GROUP && a->kv_heads % 4 == 0;
+    return a->begin == 0 && a->end == 0 && a->tokens == 1 && a->head_dim == NARROW && a->group <= NARROW_GROUP && a->kv_heads % 4 == 0;
 }
 
 static void attend_one_narrow(const struct attend *a)
@@ -669,13 +671,15 @@ static void attend(const struct attend *a)
         attend_one_narrow(a);
         return;
     }
-    attend_begin(a, n);
+    if (a->begin == 0)
+        attend_begin(a, n);
     for (uint32_t from = 0; from < a->kv_heads; from += together) {
         uint32_t to = a->kv_heads - from < together ? a->kv_heads : from + together;
-        for (uint32_t block = 0; block < a->first + a->tokens; block += BLOCK)
+        for (uint32_t block = a->begin; block < (a->end != 0 ? a->end : a->first + a->tokens); block += BLOCK)
             attend_block(a, block, from, to, kt);
     }
-    attend_end(a, n);
+    if (a->end == 0)
+        attend_end(a, n);
 }
 
 /* ---- norms and activations ---- */

@@ -116,12 +116,14 @@ static inline void body_attend_block(struct body_query *a, const float *const *r
     }
 }
 
-static inline void body_attend_query(struct body_query *a, const float *const *row)
+/* Positions from `begin` to a->keys; `last`: then divide by the sum. */
+static inline void body_attend_query(struct body_query *a, const float *const *row, uint32_t begin, bool last)
 {
-    memset(a->o, 0, a->head_dim * sizeof *a->o);
-    for (uint32_t at = 0; at < a->keys; at += BLOCK)
+    if (begin == 0)
+        memset(a->o, 0, a->head_dim * sizeof *a->o);
+    for (uint32_t at = begin; at < a->keys; at += BLOCK)
         body_attend_block(a, row + at, a->keys - at < BLOCK ? a->keys - at : BLOCK);
-    for (uint32_t d = 0; d < a->head_dim; d++)
+    for (uint32_t d = 0; d < a->head_dim && last; d++)
         a->o[d] /= a->sum;
 }
 
@@ -130,11 +132,16 @@ static void body_attend(const struct attend *a)
     for (uint32_t t = 0; t < a->tokens; t++)
         for (uint32_t h = 0; h < a->kv_heads * a->group; h++) {
             size_t kv_at = (size_t)(h / a->group) * a->head_dim;
+            float *state = attend_state(a, h / a->group, t, h % a->group);
             struct body_query query = {.q = a->q + t * a->q_stride + (size_t)h * a->head_dim,
                                        .o = a->out + t * a->out_stride + (size_t)h * a->head_dim,
                                        .k_at = a->k_at + kv_at, .v_at = a->v_at + kv_at, .head_dim = a->head_dim,
-                                       .keys = a->first + t + 1, .scale = a->scale, .top = -INFINITY};
-            body_attend_query(&query, a->row);
+                                       .keys = a->end != 0 ? a->end : a->first + t + 1, .scale = a->scale,
+                                       .top = a->begin != 0 ? state[0] : -INFINITY,
+                                       .sum = a->begin != 0 ? state[1] : 0.0f};
+            body_attend_query(&query, a->row, a->begin, a->end == 0);
+            state[0] = query.top;
+            state[1] = query.sum;
         }
 }
 

@@ -292,6 +292,43 @@ static struct times measure(const struct model *m, enum forward_mode mode, unsig
     return t;
 }
 
+/* How much faster one decode step of 16 requests behind the same AT tokens is when those are read once (cascade.h).
+ * The two ways take turns. */
+static double shared_gain(const struct model *m, enum forward_mode mode, const uint32_t *ids)
+{
+    enum { JOBS = 16, TURNS = 15 };
+    const struct model_config *c = model_get_config(m);
+    struct err e = {0};
+    struct kvrows *rows = kvrows_new(c, 4 * PROMPT, &e);
+    struct forward *f = forward_new(m, rows, mode, 1, &e);
+    float *logits = xmalloc((size_t)JOBS * c->vocab * sizeof *logits);
+    uint32_t row[PROMPT], new_row[JOBS];
+    double took[2][TURNS], ratio[TURNS];
+    struct forward_job job[JOBS];
+    if (f == NULL)
+        exit(1);
+    run(f, ids, AT, 0, row, row, logits);
+    for (uint32_t j = 0; j < JOBS; j++)
+        job[j] = (struct forward_job){.tokens = ids + AT + j, .n = 1, .start = AT, .past_rows = row,
+                                      .new_rows = new_row + j, .want = LOGITS_LAST, .logits = logits + (size_t)j * c->vocab};
+    for (int i = 0; i < TURNS; i++) {
+        for (int share = 0; share < 2; share++) {
+            forward_share(f, share == 1);
+            double begin = now();
+            if (forward_run(f, job, JOBS, NULL, NULL, &e) != FORWARD_OK)
+                exit(1);
+            took[share][i] = now() - begin;
+            for (uint32_t j = 0; j < JOBS; j++)
+                kvrows_release(rows, new_row[j]);
+        }
+        ratio[i] = took[0][i] / took[1][i];
+    }
+    xfree(logits);
+    forward_free(f);
+    kvrows_free(rows);
+    return median(ratio, TURNS);
+}
+
 static void print_mode(const char *name, const struct times *t, const struct model_config *c, double sgemm, double reads)
 {
     double bytes = 4.0 * (double)config_parameters(c);
@@ -346,6 +383,8 @@ static void bench_one(size_t i, const struct plain_code *plain)
         judge("exact: prefill, times the plain pass", plain_prefill / exact.cold, 0, true);
         judge("exact: decode, times the plain pass", plain_decode / exact.extend[0], 0, true);
     }
+    judge("exact: decode of 16 behind a shared prefix read once, times faster", shared_gain(m, FORWARD_EXACT, ids), c->head_dim < 16 ? 0 : 1, true);
+    judge("fast: the same", shared_gain(m, FORWARD_FAST, ids), c->head_dim < 16 ? 0 : 1, true);
     double cores = two_cores();
     struct times two = measure(m, FORWARD_EXACT, 2, ids), two_fast = measure(m, FORWARD_FAST, 2, ids);
     cores = cores < two_cores() ? cores : two_cores(); /* they come and go: both before and after */

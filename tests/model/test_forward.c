@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/xalloc.h"
+#include "model/cascade.h"
 #include "model/forward_parts.h"
 #include "model/sample.h"
 #include "tests/model/oracle.h"
@@ -200,6 +201,93 @@ static void test_batch_is_bit_equal(void **state)
             close_fixture(&f);
         }
     assert_int_equal(compared, 2 * 3 * ARRAY_LEN(shapes));
+}
+
+/* A decode batch of eight: five read the first 48 rows of one run, three the first 32 of another. */
+static void shared_batch(struct fixture *f, struct forward *forward, const uint32_t *other, float *out,
+                         struct forward_stats *stats)
+{
+    static const uint32_t start[8] = {48, 34, 50, 33, 52, 48, 35, 49};
+    struct forward_job job[8];
+    uint32_t row[8][2];
+    for (uint32_t j = 0; j < 8; j++) {
+        bool second = start[j] < 40;
+        job[j] = (struct forward_job){.tokens = f->ids + start[j], .n = 1 + j % 2, .start = start[j],
+                                      .past_rows = second ? other : f->row, .new_rows = row[j],
+                                      .want = LOGITS_LAST, .logits = out + (size_t)j * f->c->vocab};
+    }
+    assert_int_equal(forward_run(forward, job, 8, NULL, stats, &f->e), FORWARD_OK);
+}
+
+static void test_shared_prefix_is_bit_equal(void **state)
+{
+    (void)state;
+    unsigned compared = 0, sharing = 0;
+    for (int mode = 0; mode < 3; mode++)
+        for (size_t s = 0; s < ARRAY_LEN(shapes); s++, compared++) {
+            struct forward_engine engine = {.blas = mode == 2 ? BLAS_TILE : BLAS_KERNEL};
+            struct fixture f;
+            uint32_t other[TOKENS];
+            open_fixture(&f, &shapes[s]);
+            struct forward *forward = new_forward(&f, mode == 0 ? FORWARD_FAST : FORWARD_EXACT, mode == 0 ? NULL : &engine);
+            bool shares = mode != 2 && f.c->head_dim >= CASCADE_HEAD_DIM;
+            sharing += shares;
+            run_part(&f, forward, 0, TOKENS, f.row, f.cold);
+            run_part(&f, forward, 0, TOKENS, other, f.again);
+            struct forward_stats apart, together;
+            forward_share(forward, false);
+            shared_batch(&f, forward, other, f.cold, &apart);
+            forward_share(forward, true);
+            shared_batch(&f, forward, other, f.again, &together);
+            assert_memory_equal(f.cold, f.again, 8 * f.c->vocab * sizeof(float));
+            assert_int_equal(apart.rows_read, apart.rows_alone);
+            assert_int_equal(together.rows_alone, apart.rows_alone);
+            assert_int_equal(together.shared_jobs, shares ? 5 : 0);
+            assert_int_equal(together.shared_positions, shares ? 48 : 0);
+            assert_int_equal(together.rows_alone - together.rows_read, shares ? 4 * 48 + 2 * 32 : 0);
+            forward_free(forward);
+            close_fixture(&f);
+        }
+    assert_int_equal(compared, 3 * ARRAY_LEN(shapes));
+    assert_true(sharing >= 2);
+}
+
+/* Groups against what they must be: every job once, what is shared is shared, nobody is left who belongs. */
+static void test_groups(void **state)
+{
+    (void)state;
+    enum { JOBS = 9, ROWS = 200 };
+    static float store[2 * JOBS * ROWS];
+    const float *table[JOBS][ROWS];
+    unsigned shared = 0;
+    struct prng rng;
+    prng_seed(&rng, 5);
+    for (int round = 0; round < 500; round++) {
+        struct cascade_job job[JOBS];
+        struct cascade_group group[JOBS];
+        uint32_t order[JOBS], seen = 0, jobs = 1 + prng_below(&rng, JOBS);
+        for (uint32_t j = 0; j < jobs; j++) {
+            uint32_t like = prng_below(&rng, j + 1), until = prng_below(&rng, ROWS);
+            for (uint32_t i = 0; i < ROWS; i++)
+                table[j][i] = like < j && i < until ? table[like][i] : &store[(j * ROWS + i) * 2];
+            job[j] = (struct cascade_job){table[j], prng_below(&rng, ROWS + 1)};
+        }
+        uint32_t groups = cascade_plan(job, jobs, order, group), at = 0;
+        for (uint32_t g = 0; g < groups; at += group[g++].count) {
+            assert_int_equal(group[g].first, at);
+            assert_true(group[g].count > 0 && (group[g].count > 1) == (group[g].shared > 0));
+            assert_true(group[g].shared % 16 == 0 && (group[g].shared == 0 || group[g].shared >= CASCADE_LEAST));
+            for (uint32_t k = at; k < at + group[g].count; k++) {
+                seen |= 1u << order[k];
+                assert_true(job[order[k]].before >= group[g].shared);
+                assert_memory_equal(table[order[k]], table[order[at]], group[g].shared * sizeof *table[0]);
+            }
+            shared += group[g].count - 1;
+        }
+        assert_int_equal(at, jobs);
+        assert_int_equal(seen, (1u << jobs) - 1);
+    }
+    assert_true(shared > 500);
 }
 
 /* A cache that is wrong in one place must show in the logits. */
@@ -419,6 +507,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_the_oracle),   cmocka_unit_test(test_splits_are_bit_equal),
         cmocka_unit_test(test_versions_agree),       cmocka_unit_test(test_batch_is_bit_equal),
+        cmocka_unit_test(test_shared_prefix_is_bit_equal), cmocka_unit_test(test_groups),
         cmocka_unit_test(test_broken_cache_is_seen), cmocka_unit_test(test_progress_cancel_and_probe),
         cmocka_unit_test(test_limits),               cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_flops),                cmocka_unit_test(test_threads_do_not_matter),
