@@ -52,6 +52,7 @@ struct app {
     } list_key;
     struct series series; /* of the numbers: begun when they are first looked at */
     struct beside beside; /* while comparing: what stands on the right */
+    char find_node[64];   /* and in the tree */
     char find[64];        /* what was looked for last */
     int w, h;             /* of the surface that was drawn last */
     bool ascii;

@@ -188,6 +188,8 @@ static void run_command(struct app *a, enum command c)
     case CMD_CHOOSE: choose_line(a); break;
     case CMD_FOCUS: next_focus(a); break;
     case CMD_FOLD: fold(a); break;
+    case CMD_ONLY: a->v.only = !a->v.only; break;
+    case CMD_NODE: app_type_begin(a, TYPE_NODE); break;
     case CMD_ORDER: a->v.order = (enum order)((a->v.order + 1) % ORDER_COUNT); break;
     case CMD_MOUSE:
         a->v.mouse = !a->v.mouse;

@@ -26,6 +26,7 @@ void app_goto_typed(struct app *a);                    /* the number in view.typ
 void app_jump(struct app *a, uint32_t at);             /* far away: can be returned from */
 void app_jump_return(struct app *a);
 void app_find(struct app *a, int dir);                 /* the nearest step that says a->find */
+void app_find_node(struct app *a);                     /* the next node whose edge holds a->find_node */
 void app_find_touch(struct app *a, int dir);           /* the nearest step that touched what is chosen */
 
 /* Where a command would act: this moment, or the next one that is between operations and requests. */

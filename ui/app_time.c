@@ -6,7 +6,7 @@
 #include "tape/why.h"
 #include "ui/app_parts.h"
 
-enum { FIND_STEPS = 1000000 };
+enum { FIND_NODES = 100000, FIND_BYTES = 1 << 16, FIND_STEPS = 1000000 };
 
 /* ---- moving in time --------------------------------------------------------------------------------- */
 
@@ -203,6 +203,39 @@ void app_find(struct app *a, int dir)
     cursor_seek(&a->cursor, a->m.branch, here);
     snprintf(a->v.message, sizeof a->v.message, "No step %s this one says \"%s\".",
              dir > 0 ? "after" : "before", a->find);
+}
+
+static bool node_holds(const struct moment *m, uint32_t node, const char *word)
+{
+    struct buf b = {0};
+    moment_tokens(m, node_tokens(m->sc, node), node_raw_len(m->sc.w, node), FIND_BYTES, &b);
+    bool holds = holds_text(buf_text(&b), word);
+    buf_free(&b);
+    return holds;
+}
+
+/* In preorder from the chosen node on, and round to the beginning. */
+void app_find_node(struct app *a)
+{
+    const struct world *w = a->m.sc.w;
+    uint32_t here = a->v.focus == FOCUS_TREE ? a->v.node : moment_focus(&a->m), node = here;
+    if (a->find_node[0] == '\0') {
+        app_say(a, "Type t and a part of a node's text.");
+        return;
+    }
+    for (uint32_t looked = 0; looked < w->head.node_count && looked < FIND_NODES; looked++) {
+        node = node_preorder(w, node);
+        node = node != 0 ? node : ROOT;
+        if (node == ROOT || !node_holds(&a->m, node, a->find_node))
+            continue;
+        a->v.focus = FOCUS_TREE;
+        a->v.node = node;
+        snprintf(a->v.message, sizeof a->v.message, node == here ? "No other node says \"%s\"." : "t and Enter: the next node with \"%s\".",
+                 a->find_node);
+        return;
+    }
+    snprintf(a->v.message, sizeof a->v.message, "No node says \"%s\"%s.", a->find_node,
+             w->head.node_count > FIND_NODES ? " among those that were looked at" : "");
 }
 
 /* The step that touched what is chosen; without a choice: what this step is about. */

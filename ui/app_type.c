@@ -71,7 +71,7 @@ static void set_hint(struct app *a)
     a->v.hint[0] = '\0';
     if (a->v.typing != TYPE_COMMAND) {
         snprintf(a->v.hint, sizeof a->v.hint, "Enter: %s   Esc: leave it",
-                 a->v.typing == TYPE_FIND ? "find" : "save");
+                 a->v.typing == TYPE_SAVE ? "save" : "find");
         return;
     }
     k = complete(a->v.typed, word, &many);
@@ -169,6 +169,10 @@ static void enter(struct app *a)
         if (a->v.typed[0] != '\0')
             snprintf(a->find, sizeof a->find, "%.60s", a->v.typed);
         app_find(a, 1);
+    } else if (what == TYPE_NODE) {
+        if (a->v.typed[0] != '\0')
+            snprintf(a->find_node, sizeof a->find_node, "%.60s", a->v.typed);
+        app_find_node(a);
     } else if (what == TYPE_SAVE && a->v.typed[0] != '\0') {
         save_screen(a);
     } else if (what == TYPE_COMMAND && a->v.typed[strspn(a->v.typed, " ")] != '\0') {

@@ -25,6 +25,7 @@
     X(FIND, '/', 0, "/", "find", "find steps by a word: a kind of event, \"(B)\", \"slot 12\", any text", "find") \
     X(FIND_NEXT, 'n', 0, "n", "next found", "to the next step found", "find")                                \
     X(FIND_PREV, 'N', 0, "N", "found before", "to the one found before", "find")                             \
+    X(NODE, 't', 0, "t", "find node", "find a node by the text of its edge; again without a text: the next one", "find") \
     X(TOUCH_NEXT, '>', 0, ">", "next touch", "to the next step that touched the chosen node or slot", "find") \
     X(TOUCH_PREV, '<', 0, "<", "last touch", "to the step that touched it last: who wrote this?", "find")    \
     X(RETURN, K_BACKSPACE, K_DELETE, "Backspace", "return", "back to where you were before the last jump", "find") \
@@ -43,6 +44,7 @@
     X(BIG, 'p', 0, "p", "projector", "for a projector: two panes and a large sentence; again: back", "look")  \
     X(SAVE, 'x', 0, "x", "save screen", "write this screen to a file: .txt, .ansi, .svg; .cast: the run from here on", "look") \
     X(FOLD, 'f', 0, "f", "fold", "fold or unfold the node that is chosen (Tab) or that the step is about", "look") \
+    X(ONLY, 'F', 0, "F", "one path", "of the tree, only the way to the node that is chosen; again: all of it", "look") \
     X(ORDER, 'o', 0, "o", "order", "order of siblings: as inserted, latest, most hits, longest first", "look") \
     X(MOUSE, 'm', 0, "m", "mouse", "mouse on or off: click a node, a slot, the timeline; the wheel steps", "look") \
     X(THEME, 'T', 0, "T", "theme", "the next theme of colours", "look")                                      \

@@ -119,11 +119,36 @@ static bool folded(const struct outline *o, uint32_t node)
     return false;
 }
 
+/* The child of a node on the way to the chosen one; 0: the node is not above it. */
+static uint32_t child_on_way(const struct outline *o, uint32_t parent)
+{
+    const struct world *w = o->m->sc.w;
+    uint32_t n = o->chosen;
+    while (n != 0 && w->node[n].parent != parent)
+        n = w->node[n].parent;
+    return n;
+}
+
+/* Of a node above the chosen one, the child that leads there; the others are counted. */
+static int kids_on_way(const struct outline *o, uint32_t parent, uint32_t child, struct row out[FAN_ROWS])
+{
+    int n = 0;
+    out[n++] = (struct row){ROW_NODE, child};
+    if (o->m->sc.w->node[parent].child_count > 1)
+        out[n++] = (struct row){ROW_MORE, parent};
+    if (gone_parent(o->m) == parent)
+        out[n++] = (struct row){ROW_GONE, o->m->gone};
+    return n;
+}
+
 int rows_kids(const struct outline *o, uint32_t parent, struct row out[FAN_ROWS])
 {
     bool many = o->m->sc.w->node[parent].child_count > FAN_ALL;
     if (folded(o, parent))
         return 0;
+    uint32_t way = o->only ? child_on_way(o, parent) : 0;
+    if (way != 0)
+        return kids_on_way(o, parent, way, out);
     int n = many ? kept_kids_of_many(o, parent, out) : first_kids(o, parent, out, FAN_ALL);
     if (gone_parent(o->m) == parent)
         out[n++] = (struct row){ROW_GONE, o->m->gone};
@@ -140,6 +165,19 @@ uint32_t rows_hidden(const struct outline *o, uint32_t parent)
     return o->m->sc.w->node[parent].child_count - shown;
 }
 
+int rows_hidden_hits(const struct outline *o, uint32_t parent)
+{
+    const struct world *w = o->m->sc.w;
+    struct row kid[FAN_ROWS];
+    uint64_t all = 0, shown = 0;
+    int n = rows_kids(o, parent, kid);
+    for (uint32_t c = w->node[parent].first_child; c != 0; c = w->node[c].next)
+        all += w->node[c].hit_count;
+    for (int i = 0; i < n; i++)
+        shown += kid[i].kind == ROW_NODE ? w->node[kid[i].node].hit_count : 0;
+    return all == 0 ? -1 : (int)(((all - shown) * 200 + all) / (2 * all));
+}
+
 uint32_t rows_parent(const struct outline *o, struct row at)
 {
     if (at.kind == ROW_MORE)
@@ -153,7 +191,7 @@ bool rows_last(const struct outline *o, struct row at)
     if (at.kind == ROW_GONE || (at.kind == ROW_NODE && at.node == ROOT))
         return true;
     uint32_t parent = rows_parent(o, at);
-    if (o->order == ORDER_INSERTED) /* the common case without a walk */
+    if (o->order == ORDER_INSERTED && !o->only) /* the common case without a walk */
         return at.kind == ROW_NODE && o->m->sc.w->node[at.node].next == 0 && gone_parent(o->m) != parent;
     int n = rows_kids(o, parent, kid);
     return n > 0 && kid[n - 1].kind == at.kind && kid[n - 1].node == at.node;
@@ -238,4 +276,16 @@ int rows_window(const struct outline *o, int h, struct row *out)
     struct row top = walk_back(o, at, back < h ? back : h - 1);
     n = fill(o, top, h, out);
     return n == h ? n : fill(o, walk_back(o, top, h - n), h, out);
+}
+
+double rows_place(const struct outline *o, struct row at)
+{
+    struct row kid[FAN_ROWS];
+    double part = 0;
+    for (uint32_t parent = rows_parent(o, at); parent != 0; parent = rows_parent(o, at)) {
+        int n = rows_kids(o, parent, kid), i = row_index(kid, n, at);
+        part = ((double)(i < 0 ? 0 : i) + 1 + part) / ((double)n + 1); /* the node itself comes first */
+        at = (struct row){ROW_NODE, parent};
+    }
+    return part;
 }

@@ -42,6 +42,7 @@ struct outline {
     enum order order;
     const uint32_t *folded;    /* (folds) nodes whose children are not shown */
     int folds;
+    bool only;                 /* only the way to the chosen node, and what is below it */
     struct wide *wide;         /* the caller's, zeroed, for this moment and order; NULL: nothing is kept */
 };
 
@@ -53,6 +54,12 @@ struct row rows_prev(const struct outline *o, struct row at);
 uint32_t rows_parent(const struct outline *o, struct row at);  /* 0 for the root */
 bool rows_last(const struct outline *o, struct row at);        /* is it the last of its parent's rows? */
 uint32_t rows_hidden(const struct outline *o, uint32_t parent); /* behind ROW_MORE */
+/* Of the hits of all children of a node, those behind ROW_MORE, in percent; -1: no child was ever hit. A walk
+ * over the children. */
+int rows_hidden_hits(const struct outline *o, uint32_t parent);
+/* Where a row stands in the whole outline, as a part of 1: the children of a node share what it has. The root is
+ * 0; costs the depth. */
+double rows_place(const struct outline *o, struct row at);
 
 /* The rows to show in a window of h: fills out[h], returns how many. The row of the chosen node is among
  * them. All rows when they fit; else windows that move by half pages, so that small steps move nothing. */

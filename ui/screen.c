@@ -62,6 +62,7 @@ static void draw_titles(const struct picture *p, const struct layout *l, struct 
 static void draw_stepper(const struct picture *p, const struct layout *l, struct surface *s)
 {
     view_tree_draw(p, s, l->tree);
+    view_tree_map(p, s, l->tree, l->tree.x - 1);
     view_request_draw(p, s, l->request);
     if (l->slots_edge >= 0)
         view_slots_draw(p, s, l->slots);

@@ -17,7 +17,7 @@
 #include "ui/series.h"
 #include "ui/surface.h"
 
-enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_COMMAND, TYPE_SAVE };
+enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_NODE, TYPE_COMMAND, TYPE_SAVE };
 
 enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS, SHOW_CODE, SHOW_NUMBERS,
             SHOW_COMPARE };
@@ -32,6 +32,7 @@ struct view {
     enum focus focus;
     uint32_t node, slot;    /* chosen, while the focus is there */
     enum order order;       /* of siblings in the tree */
+    bool only;              /* of the tree, only the way to the node that matters */
     uint32_t folded[VIEW_FOLDS]; /* nodes whose children are not shown, */
     uint32_t folded_id[VIEW_FOLDS]; /* and their ids: an entry is used again for other nodes */
     int folds;
@@ -99,6 +100,13 @@ uint32_t numbers_step(int columns, int column, uint32_t length);
 
 /* Lines of the help screen at this width. */
 int view_help_lines(int width);
+
+/* Where the window of the tree is in the whole tree, for the pane's edge; nothing when all of it is seen. `r` is
+ * the pane's rectangle, `x` the column of the edge. */
+void view_tree_map(const struct picture *p, struct surface *s, struct rect r, int x);
+
+/* The sign of a node in the slots: 'A' to 'Z' for the first 26, then 'a' to 'z', again and again. */
+char view_node_sign(const struct world *w, uint32_t node);
 
 /* The character and style of a slot's owner. */
 char view_owner_letter(const struct world *w, uint32_t owner, unsigned *style);

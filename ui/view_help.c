@@ -77,7 +77,7 @@ static const char *brief_of(const struct picture *p, enum command c)
 
 static const char *field_name(enum typing what)
 {
-    return what == TYPE_FIND ? "find:" : what == TYPE_SAVE ? "save as:" : ":";
+    return what == TYPE_FIND ? "find:" : what == TYPE_NODE ? "find node:" : what == TYPE_SAVE ? "save as:" : ":";
 }
 
 /* The text field takes the last line; a long text shows its end. */
@@ -158,7 +158,7 @@ static const char *const LEGEND[] = {
     "was last used, in ticks of the clock. hits: how often an insert walked through it.",
     "In the request: = read from the cache, # computed by the model, + generated, . still to compute.",
     "Of a key that was typed: = found in the tree, + new, with slots of its own, . not cached.",
-    "In the slots: the letter of the node that owns the slot, the number of the request that holds it, + for one",
+    "In the slots: the letter of the node that owns the slot (a to z again and again after the 26th), the number of the request that holds it, + for one",
     "that an insert without a request has taken, or a dot for a free one. Reversed: this step changed it.",
 };
 

@@ -183,7 +183,7 @@ static void draw_sources(const struct moment *m, struct surface *s, struct rect 
         units += m->sc.w->node[node].len;
         if (shown < 5)
             x = surface_printf(s, r, x, r.y, theme_owner(m->sc.w->node[node].id) | STYLE_BOLD, " %c",
-                               node_letter(m->sc.w, node));
+                               view_node_sign(m->sc.w, node));
     }
     if (shown > 5)
         surface_puts(s, r, x, r.y, ROLE_TEXT, " ..");

@@ -5,12 +5,18 @@
 /* The KV slots, one cell each:
  *
  *         1 AAAAAAAA AAAAAAAA AAAAAAAA AAAAABBB BBBB1111 1111·   …
- *        65 ········               A-Z node, 1-9 request, + being inserted, · free
+ *        65 ········               A-Z node (later ones a-z), 1-9 request, + being inserted, · free
  *
  * What changed its owner in this step is reversed. Of a pool with more rows than the pane, the rows are
  * shown where this step happens, in windows that move by half pages. Very large pools are a bar of
  * proportions.
  */
+
+char view_node_sign(const struct world *w, uint32_t node)
+{
+    char letter = node_letter(w, node);
+    return letter == '#' ? (char)('a' + (w->node[node].id - 27) % 26) : letter;
+}
 
 char view_owner_letter(const struct world *w, uint32_t owner, unsigned *style)
 {
@@ -26,7 +32,7 @@ char view_owner_letter(const struct world *w, uint32_t owner, unsigned *style)
         return (char)('0' + w->request[owner & ~OWNER_REQUEST].rid % 10);
     }
     *style = theme_owner(w->node[owner].id);
-    return node_letter(w, owner);
+    return view_node_sign(w, owner);
 }
 
 struct grid {

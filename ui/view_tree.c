@@ -145,7 +145,8 @@ static int draw_name(const struct moment *m, struct surface *s, struct rect r, i
     char letter = node_letter(m->sc.w, node);
     uint32_t id = m->sc.w->node[node].id;
     if (letter == '#')
-        x = surface_printf(s, r, x, y, theme_owner(id) | STYLE_BOLD | flags, "%u", id);
+        x = surface_printf(s, r, x, y, theme_owner(id) | STYLE_BOLD | flags, "%c%u", view_node_sign(m->sc.w, node),
+                           id);
     else
         x = surface_printf(s, r, x, y, theme_owner(id) | STYLE_BOLD | flags, "%c", letter);
     surface_put(s, r, x, y, ROLE_CHANGED, moment_marked(m, node) ? '*' : ' ');
@@ -206,6 +207,32 @@ static void draw_gone(const struct moment *m, struct surface *s, struct rect r, 
     surface_right(s, r, r.x + r.w - columns_width(r.w) + COLUMNS[0].width + 1, y, ROLE_GONE, text);
 }
 
+/* 7368 as "7,368". */
+static void grouped(uint32_t v, char *out, size_t n)
+{
+    char digits[16];
+    int len = snprintf(digits, sizeof digits, "%u", v);
+    size_t used = 0;
+    for (int i = 0; i < len && used + 2 < n; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            out[used++] = ',';
+        out[used++] = digits[i];
+    }
+    out[used] = '\0';
+}
+
+/* The children that are not shown: how many, and what they mean for the cache. */
+static void draw_more(const struct outline *o, struct surface *s, struct rect r, int x, int y, uint32_t parent)
+{
+    char count[24];
+    int hits = rows_hidden_hits(o, parent);
+    struct rect names = {r.x, r.y, r.w - columns_width(r.w) - 1, r.h};
+    grouped(rows_hidden(o, parent), count, sizeof count);
+    x = surface_printf(s, names, x, y, ROLE_QUIET, ".. %s more", count);
+    if (hits >= 0)
+        surface_printf(s, r, x, y, ROLE_QUIET, ", %d %% of hits", hits);
+}
+
 static void draw_row(const struct picture *p, const struct outline *o, struct surface *s, struct rect r,
                      int y, struct row at, int depth, int skip)
 {
@@ -213,7 +240,7 @@ static void draw_row(const struct picture *p, const struct outline *o, struct su
     int x = r.x + MARGIN + (depth - skip > 0 ? depth - skip : 0) * INDENT;
     draw_guides(o, s, r, y, at, depth, skip);
     if (at.kind == ROW_MORE)
-        surface_printf(s, r, x, y, ROLE_QUIET, ".. %u more", rows_hidden(o, at.node));
+        draw_more(o, s, r, x, y, at.node);
     else if (at.kind == ROW_GONE)
         draw_gone(m, s, r, x, y);
     else
@@ -233,7 +260,7 @@ static struct outline outline_of(const struct picture *p, uint32_t folded[VIEW_F
     const struct world *w = p->m->sc.w;
     bool chosen = v->focus == FOCUS_TREE && node_live(w, v->node);
     struct outline o = {.m = p->m, .chosen = chosen ? v->node : moment_focus(p->m), .order = v->order,
-                        .folded = folded, .wide = wide};
+                        .folded = folded, .wide = wide, .only = v->only};
     for (int i = 0; i < v->folds; i++)
         if (node_live(w, v->folded[i]) && w->node[v->folded[i]].id == v->folded_id[i])
             folded[o.folds++] = v->folded[i];
@@ -289,14 +316,32 @@ void view_tree_draw(const struct picture *p, struct surface *s, struct rect r)
         draw_row(p, &o, s, r, r.y + i, row[i], depth[i], skip);
 }
 
+void view_tree_map(const struct picture *p, struct surface *s, struct rect r, int x)
+{
+    struct row row[MOST_ROWS];
+    uint32_t folded[VIEW_FOLDS];
+    struct wide wide = {0};
+    struct outline o = outline_of(p, folded, &wide);
+    int n = shown_rows(&o, &r, row);
+    if (n < r.h || n < 1 || (row[0].kind == ROW_NODE && row[0].node == ROOT && rows_next(&o, row[n - 1]).kind == ROW_NONE))
+        return;
+    struct row behind = rows_next(&o, row[n - 1]);
+    double from = rows_place(&o, row[0]), to = behind.kind == ROW_NONE ? 1 : rows_place(&o, behind);
+    int first = (int)(from * r.h), last = (int)(to * r.h + 0.999);
+    last = last <= first ? first + 1 : last > r.h ? r.h : last;
+    for (int y = first; y < last; y++)
+        surface_put(s, (struct rect){x, r.y, 1, r.h}, x, r.y + y, ROLE_LABEL | STYLE_BOLD, s->ascii ? '#' : 0x2503);
+}
+
 void view_tree_title(const struct picture *p, char *out, size_t n)
 {
     const struct head *h = &p->m->sc.w->head;
     uint32_t nodes = h->node_count - 1, tokens = h->evictable_size + h->protected_size;
+    const char *only = p->v->only ? ", one path" : "";
     static const char *const ORDER[ORDER_COUNT] = {"Radix tree", "Tree, latest first",
                                                    "Tree, most hits first", "Tree, longest first"};
-    snprintf(out, n, "%s: %u node%s, %u token%s", ORDER[p->v->order], nodes, nodes == 1 ? "" : "s", tokens,
-             tokens == 1 ? "" : "s");
+    snprintf(out, n, "%s: %u node%s, %u token%s%s", ORDER[p->v->order], nodes, nodes == 1 ? "" : "s", tokens,
+             tokens == 1 ? "" : "s", only);
 }
 
 uint32_t view_tree_neighbour(const struct picture *p, uint32_t node, int dir)
