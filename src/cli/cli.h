@@ -48,6 +48,8 @@
     X(STEP, "step", 0, "STEP", "the step to export; the last one, unless this says another")                 \
     X(SIZE, "size", 0, "WxH", "columns and lines of the screen to export (80x24)")                           \
     X(FORMAT, "format", 0, "text|ansi|svg|dot|json", "of a screen: text, ansi, svg; of a tree: dot, json")   \
+    X(NO_SAVE, "no-save", 0, NULL, "keep no progress")                                                       \
+    X(YES, "yes", 0, NULL, "do not ask")                                                                     \
     X(SPEED, "speed", 0, "STEPS", "steps a second of a cast (2)")                                            \
     X(FROM, "from", 0, "FORMAT|STEP", "import: the file's format; export: the first step of a cast")         \
     X(TO, "to", 0, "STEP", "the last step of a cast")                                                        \
@@ -67,6 +69,15 @@
       "? lists the keys. Without a terminal, or with --plain, the run is printed, one event a line;\n"       \
       "at a terminal --plain also takes commands (next, back, op, show, help, quit).\n"                      \
       "SCENARIO is a name that `radixscope` alone lists; the default is shared-system-prompt.")              \
+    X(lesson, "lesson", "[NAME | FILE.md | list | check FILE… | new FILE | sheet NAME | notes NAME | reset NAME | figures]", \
+      "plain ascii theme model no-save yes",                                                                 \
+      "take a lesson; without a name: the list",                                                             \
+      "A lesson is text, then an action of the real engine, then a pause; a question comes before the step\n"\
+      "that decides it. NAME is an id or a number from the list, FILE.md a lesson anywhere. With --plain, or\n"\
+      "without a terminal, it is a conversation in lines. Progress is kept in $XDG_STATE_HOME/radixscope\n" \
+      "(--no-save: not). sheet prints the summary, notes what a speaker needs, reset forgets a lesson.\n"   \
+      "check proves one: everything is run and answered; new begins one; figures lists what text can\n"     \
+      "measure (docs/writing-lessons.md).")                                                                  \
     X(run, "run", "PROMPT… | FILE.rxs", CLI_RUN_OPTIONS "history-mb json plain",                             \
       "answer prompts with the radix cache and say what was reused",                                         \
       "Each PROMPT is a user message in the model's own chat form; requests run one after another on one\n"  \

@@ -78,6 +78,11 @@ static bool beside_program(const char *argv0, struct buf *out)
     return false;
 }
 
+int place_program(const struct cli *c, char out[PATH_MAX], struct err *e)
+{
+    return program_path(c->program, out) ? 0 : err_set(e, "the program's own file cannot be found");
+}
+
 int place_data(const struct cli *c, struct buf *out, struct err *e)
 {
     const char *given = getenv("RADIXSCOPE_DATA");

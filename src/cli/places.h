@@ -7,7 +7,12 @@
 #ifndef RADIXSCOPE_CLI_PLACES_H
 #define RADIXSCOPE_CLI_PLACES_H
 
+#include <limits.h>
+
 #include "cli/cli.h"
+
+/* The program's own file, links resolved. -1 and *e if the system does not tell. */
+int place_program(const struct cli *c, char out[PATH_MAX], struct err *e);
 
 /* Append the data folder; -1 and *e if there is none. */
 int place_data(const struct cli *c, struct buf *out, struct err *e);

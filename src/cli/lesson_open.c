@@ -1,0 +1,205 @@
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "cli/lesson_cli.h"
+#include "cli/lessons.h"
+#include "cli/places.h"
+#include "model/model.h"
+#include "ui/command.h"
+
+enum { RUN_WORDS = 64, RUN_OUTPUT = 8 << 20, RUN_SECONDS = 60 };
+
+/* ---- other commands of this program ------------------------------------------------------------------- */
+
+/* Split a line into words at blanks; "quotes" keep them. Writes into line. */
+static int split_words(char *line, char **word, int most, struct err *e)
+{
+    int n = 0;
+    for (char *c = line + strspn(line, " \t\n"); *c != '\0'; c += strspn(c, " \t\n")) {
+        if (n + 1 == most)
+            return err_set(e, "the command has too many words");
+        bool quoted = *c == '"';
+        c += quoted;
+        word[n++] = c;
+        c += strcspn(c, quoted ? "\"" : " \t\n");
+        if (quoted && *c == '\0')
+            return err_set(e, "a quote of the command is not closed");
+        if (*c != '\0')
+            *c++ = '\0';
+    }
+    word[n] = NULL;
+    return n;
+}
+
+/* In the child: become the program. Nothing that is not async-signal-safe runs here. */
+static _Noreturn void become(const char *program, char **word, const char *dir, int out)
+{
+    if (chdir(dir) == 0 && dup2(out, STDOUT_FILENO) >= 0) {
+        alarm(RUN_SECONDS);
+        execv(program, word);
+    }
+    _exit(127);
+}
+
+static int read_all(int fd, struct buf *out, struct err *e)
+{
+    char bytes[4096];
+    ssize_t n;
+    while ((n = read(fd, bytes, sizeof bytes)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 || out->len > RUN_OUTPUT)
+            return err_set(e, n < 0 ? "its output cannot be read" : "it prints too much");
+        buf_add(out, bytes, (size_t)n);
+    }
+    return out->failed ? err_memory(e, out->len, "a command's output") : 0;
+}
+
+static int run_program(const char *program, char **word, const char *dir, struct buf *out, struct err *e)
+{
+    int pipes[2], status = 0;
+    if (pipe(pipes) != 0)
+        return err_set(e, "no pipe can be made: %s", strerror(errno));
+    pid_t child = fork();
+    if (child == 0)
+        become(program, word, dir, pipes[1]);
+    close(pipes[1]);
+    int rc = child > 0 ? read_all(pipes[0], out, e) : err_set(e, "no process can be made: %s", strerror(errno));
+    close(pipes[0]);
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (rc == 0 && WIFSIGNALED(status))
+        return err_set(e, WTERMSIG(status) == SIGALRM ? "it took longer than a minute" : "it was ended by a signal");
+    if (rc == 0 && WEXITSTATUS(status) != 0)
+        return err_set(e, "it ends with exit code %d", WEXITSTATUS(status));
+    return rc;
+}
+
+static int host_command(void *ctx, const char *line, const char *dir, struct buf *out, struct err *e)
+{
+    struct cli *c = ctx;
+    char program[PATH_MAX], *copy = xstrdup(line), *word[RUN_WORDS];
+    if (copy == NULL)
+        return err_memory(e, strlen(line), "a command");
+    word[0] = program;
+    int rc = place_program(c, program, e);
+    if (rc == 0)
+        rc = split_words(copy, word + 1, RUN_WORDS - 1, e) < 0 ? -1 : 0;
+    if (rc == 0)
+        rc = run_program(program, word, dir, out, e);
+    xfree(copy);
+    return rc;
+}
+
+/* ---- names -------------------------------------------------------------------------------------------- */
+
+static bool is_key(void *ctx, const char *key)
+{
+    (void)ctx;
+    for (int k = 0; k < CMD_COUNT; k++)
+        if (strcmp(command_info((enum command)k)->written, key) == 0)
+            return true;
+    return false;
+}
+
+struct looking_for {
+    const char *id;
+    bool found;
+};
+
+static void compare_id(void *ctx, const struct lesson_brief *b)
+{
+    struct looking_for *l = ctx;
+    l->found |= strcmp(b->head.id, l->id) == 0;
+}
+
+static bool is_lesson(void *ctx, const char *id)
+{
+    struct looking_for l = {.id = id};
+    struct err ignored = {0};
+    return lessons_visit(ctx, compare_id, &l, &ignored) == 0 && l.found;
+}
+
+struct lesson_names lesson_names_of(struct cli *c)
+{
+    return (struct lesson_names){is_key, is_lesson, c};
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------ */
+
+static bool wants_model(const struct script *s)
+{
+    struct script_settings set;
+    script_settings(s, &set);
+    return set.tokens == TOKENS_MODEL;
+}
+
+/* Does any engine of the lesson run on the model's tokens? */
+static bool needs_model(const struct lesson *l)
+{
+    bool first = true;
+    for (size_t i = 0; i < l->items; i++) {
+        const struct item *it = &l->item[i];
+        if (it->kind == ITEM_RXS && (it->begins || first) && wants_model(it->script))
+            return true;
+        first = first && it->kind != ITEM_RXS;
+        if (it->kind != ITEM_ASK || it->question->kind != ASK_DO)
+            continue;
+        struct err ignored = {0};
+        struct script *s = script_parse("", it->question->start, strlen(it->question->start), 1, &ignored);
+        bool wants = s != NULL && wants_model(s);
+        script_free(s);
+        if (wants)
+            return true;
+    }
+    return false;
+}
+
+int lesson_open(struct lesson_open *o, struct cli *c, const char *name, struct err *e)
+{
+    struct buf path = {0};
+    *o = (struct lesson_open){.cli = c};
+    int rc = lessons_find(c, name, &path, e);
+    if (rc == 0 && path.failed)
+        rc = err_memory(e, path.len, "a file name");
+    if (rc == 0)
+        o->lesson = lesson_load(buf_text(&path), e);
+    buf_free(&path);
+    if (o->lesson == NULL)
+        return -1;
+    if (place_model(c, &o->model_dir, e) != 0 ||
+        (needs_model(o->lesson) && model_open(buf_text(&o->model_dir), &o->model, e) != 0))
+        return -1;
+    o->host = (struct lesson_host){.model_dir = buf_text(&o->model_dir), .model = o->model, .command = host_command, .ctx = c};
+    o->run = lesson_run_new(o->lesson, &o->host, e);
+    return o->run != NULL ? 0 : -1;
+}
+
+void lesson_close(struct lesson_open *o)
+{
+    lesson_run_free(o->run);
+    lesson_free(o->lesson);
+    model_close(o->model);
+    buf_free(&o->model_dir);
+    *o = (struct lesson_open){0};
+}
+
+int lesson_progress(const struct cli *c, struct progress *p, struct err *e)
+{
+    char message[700];
+    *p = (struct progress){0};
+    if (cli_has(c, OPT_NO_SAVE))
+        return 0;
+    if (progress_load(p, message, sizeof message, e) != 0)
+        return -1;
+    if (message[0] != '\0')
+        fprintf(stderr, "radixscope: %s\n", message);
+    return 0;
+}
