@@ -4,7 +4,7 @@ BUILD ?= build
 CC ?= cc
 
 # Everything the project needs from the system, by pkg-config name. .ci/setup installs what is missing.
-PACKAGES = ncursesw openblas jansson md4c libpcre2-8 libutf8proc libzstd libmd msgpack
+PACKAGES = ncursesw openblas jansson md4c libpcre2-8 libutf8proc libzstd zlib libmd msgpack
 PKG_CONFIG ?= pkg-config
 ifeq ($(shell uname -s),Darwin)# Homebrew keeps these two out of pkg-config's sight
 BREW := $(shell brew --prefix 2>/dev/null)

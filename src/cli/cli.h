@@ -37,7 +37,7 @@
     X(STOP, "stop", 0, "TEXT", "end an answer where this text appears")                                      \
     X(POOL, "pool", 0, "SLOTS", "KV slots in the pool")                                                      \
     X(PAGE, "page", 0, "TOKENS", "tokens of a page")                                                         \
-    X(POLICY, "policy", 0, "NAME", "eviction: lru, lfu, fifo, mru, filo, priority or slru")                  \
+    X(POLICY, "policy", 0, "NAME", "eviction: lru, lfu, fifo, mru, filo, priority or slru (sweep: a list)")                  \
     X(RULES, "rules", 0, "classic|unified", "which of SGLang's caches")                                      \
     X(FAST, "fast", 0, NULL, "plain matrix products instead of exact mode")                                  \
     X(OUTPUT, "output", 'o', "FILE", "the file to write")                                                    \
@@ -55,7 +55,11 @@
     X(TO, "to", 0, "STEP", "the last step of a cast")                                                        \
     X(HASHES_ONLY, "hashes-only", 0, NULL, "write no text and no token that could be read back")             \
     X(DIFF, "diff", 0, NULL, "compare with what the simulator does on the same stores")                      \
-    X(AGAINST, "against", 0, "RUN", "compare with the events of a script, a recording or a file of events")
+    X(AGAINST, "against", 0, "RUN", "compare with the events of a script, a recording or a file of events")\
+    X(CAPACITY, "capacity", 0, "LIST", "blocks that the cache of a trace holds, such as 1000,20000,unlimited") \
+    X(BLOCK, "block", 0, "TOKENS", "tokens of a block of a trace (512; Qwen-Bailian: 16)")                   \
+    X(CSV, "csv", 0, NULL, "comma-separated values alone on standard output")                                \
+    X(REQUESTS, "requests", 0, "A-B", "the requests of a trace to show or to take, counted from 1")
 
 #define CLI_RUN_OPTIONS "model max system adapter pool page policy rules fast " CLI_SAMPLING_OPTIONS
 #define CLI_SAMPLING_OPTIONS "temperature top-k top-p min-p repetition-penalty seed stop "
@@ -63,7 +67,7 @@
 
 /*  X(function name, "name", "operands", "its options", "one line", "more, for help COMMAND") */
 #define CLI_COMMANDS(X)                                                                                      \
-    X(play, "play", "[SCENARIO | FILE.rxs]", CLI_RUN_OPTIONS "history-mb plain ascii theme",                 \
+    X(play, "play", "[SCENARIO | FILE.rxs | TRACE]", CLI_RUN_OPTIONS "history-mb plain ascii theme capacity block requests",               \
       "watch a scenario step by step, forwards and backwards",                                               \
       "Opens the stepper at the first step: Right and Left step, Down and Up go by operation, q leaves,\n"   \
       "? lists the keys. Without a terminal, or with --plain, the run is printed, one event a line;\n"       \
@@ -88,9 +92,11 @@
       "computed and reused, wall time and FLOPs of both, whether the answers agree token by token, and the\n"\
       "largest difference of any logit over all positions that both compute (0 in exact mode).\n"            \
       "Exit code 1 on any difference. The default is the scenario shared-system-prompt.")                    \
-    X(replay, "replay", "FILE.rxt | FILE.rxs", "history-mb plain ascii theme model",                         \
-      "open a recording, or run a script, and step through it",                                              \
-      "A recording opens without a model. With --plain, or without a terminal, every event is printed.")     \
+    X(replay, "replay", "FILE.rxt | FILE.rxs | TRACE", "history-mb plain ascii theme model capacity policy block requests ", \
+      "open a recording, run a script, or replay a trace, and step through it",                              \
+      "A recording opens without a model. With --plain, or without a terminal, every event is printed.\n"    \
+      "TRACE: .jsonl, .jsonl.zst, .jsonl.gz as for sweep; tokens are hash ids, the rule is sweep's. The cache\n" \
+      "holds --capacity blocks (1000); --requests A-B shows only these step by step.")                       \
     X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "history-mb output",                                     \
       "run a script and save all its steps as a recording",                                                  \
       "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md).")                                  \
@@ -107,6 +113,12 @@
       "recording; without -o only a summary is printed. KV events: --diff replays what was stored on the\n"   \
       "simulator, whose own eviction makes room; --against compares with a run. Exit code 1 on the first\n"   \
       "difference. Formats and rules: docs/import.md.")                                                      \
+    X(sweep, "sweep", "TRACE", "capacity policy block json csv plain ascii theme",                           \
+      "replay a trace at many cache sizes and policies: which share of its blocks would hit",                \
+      "TRACE: JSON lines as Mooncake and Qwen-Bailian publish them, plain, .zst or .gz; - is standard input.\n" \
+      "--capacity and --policy take lists separated by commas; without them: a range of sizes, all policies.\n"\
+      "Every point is an exact replay of the whole trace on a cache of its own, on all cores. When slots are\n"\
+      "missing, the shortfall is evicted. At a terminal the points are drawn; Enter opens the stepper at one.")\
     X(doctor, "doctor", "", "model json",                                                                    \
       "check this machine: libraries, model, data, terminal",                                                \
       "Exit code 1 if something that radixscope needs is missing.")                                          \

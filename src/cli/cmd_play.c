@@ -3,8 +3,15 @@
 #include <unistd.h>
 
 #include "cli/places.h"
-#include "cli/show.h"
 #include "cli/state.h"
+#include "cli/show_trace.h"
+
+static int open_trace(struct cli *c, struct err *e)
+{
+    struct trace_options o;
+    return trace_options_of(c, &o, e) != 0 || source_history_limit(c, &o.history_limit, e) != 0
+               ? -1 : show_trace(c, c->arg[0], &o, e);
+}
 
 static int play(struct cli *c, const char *otherwise, struct err *e)
 {
@@ -20,6 +27,8 @@ static int play(struct cli *c, const char *otherwise, struct err *e)
 
 int cmd_play(struct cli *c, struct err *e)
 {
+    if (c->args == 1 && is_trace_name(c->arg[0]))
+        return open_trace(c, e);
     return play(c, "shared-system-prompt", e);
 }
 
@@ -33,6 +42,10 @@ int cmd_replay(struct cli *c, struct err *e)
     bool script = n > 4 && strcmp(c->arg[0] + n - 4, ".rxs") == 0;
     if (script || (access(c->arg[0], F_OK) != 0 && place_is_scenario(c, c->arg[0])))
         return play(c, NULL, e);
+    if (is_trace_name(c->arg[0]))
+        return open_trace(c, e);
+    if (cli_has(c, OPT_CAPACITY) || cli_has(c, OPT_POLICY) || cli_has(c, OPT_BLOCK) || cli_has(c, OPT_REQUESTS))
+        return err_usage(e, "--capacity, --policy, --block and --requests are for traces: a recording is what it is");
     if (cli_has(c, OPT_HISTORY))
         return err_usage(e, "--history-mb is for a FILE.rxs: a recording is complete");
     int rc = show_recording(c, c->arg[0], e);

@@ -13,16 +13,14 @@
 #include "ui/app.h"
 #include "ui/theme.h"
 
-enum way { WAY_SCREEN, WAY_SESSION, WAY_PRINT };
-
-static enum way choose_way(const struct cli *c)
+enum show_way show_choose_way(const struct cli *c)
 {
     if (!cli_has(c, OPT_PLAIN) && ui_available(NULL) == 0)
-        return WAY_SCREEN;
-    return cli_has(c, OPT_PLAIN) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? WAY_SESSION : WAY_PRINT;
+        return SHOW_ON_SCREEN;
+    return cli_has(c, OPT_PLAIN) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? SHOW_AS_SESSION : SHOW_PRINTED;
 }
 
-static struct ui_options screen_options(struct cli *c)
+struct ui_options show_options(struct cli *c)
 {
     return (struct ui_options){.theme = c->option[OPT_THEME], .ascii = cli_has(c, OPT_ASCII), .start = c->start,
                                .left_at = &c->left_at};
@@ -262,7 +260,7 @@ static int show_screen(struct cli *c, struct live *l, const struct ui_words *wor
     struct ui_feed feed = {.tape = worker_tape(w), .title = s->settings.title, .mode = source_mode(&s->settings),
                            .words = *words, .wake_fd = worker_fd(w), .progress = take_progress,
                            .command = submit_line, .other = other_run, .ctx = l};
-    struct ui_options options = screen_options(c);
+    struct ui_options options = show_options(c);
     struct worker_status st;
     int rc = app_run(&feed, &options, e);
     worker_get_status(w, &st);
@@ -312,7 +310,7 @@ static int converse(struct live *l, const struct ui_words *words, struct err *e)
     return rc;
 }
 
-static int show_live(struct cli *c, struct source *s, enum way way, struct err *e)
+static int show_live(struct cli *c, struct source *s, enum show_way way, struct err *e)
 {
     struct worker *w = worker_new(s->script, &s->config, e);
     if (w == NULL)
@@ -324,7 +322,7 @@ static int show_live(struct cli *c, struct source *s, enum way way, struct err *
     int rc = live.text != NULL ? worker_submit(w, s->script, -1, 0, e) : err_memory(e, 64, "the script's text");
     if (live.text != NULL)
         s->script = NULL;
-    if (rc == 0 && way == WAY_SESSION)
+    if (rc == 0 && way == SHOW_AS_SESSION)
         rc = converse(&live, &words, e);
     else if (rc == 0)
         rc = show_screen(c, &live, &words, e);
@@ -334,7 +332,7 @@ static int show_live(struct cli *c, struct source *s, enum way way, struct err *
 }
 
 /* A name that no theme has is a wrong command line, also where nothing is drawn. */
-static int check_theme(const struct cli *c, struct err *e)
+int show_check_theme(const struct cli *c, struct err *e)
 {
     const char *name = c->option[OPT_THEME];
     if (name == NULL || theme_find(name) != NULL)
@@ -350,10 +348,10 @@ static int check_theme(const struct cli *c, struct err *e)
 
 int show_source(struct cli *c, struct source *s, struct err *e)
 {
-    if (check_theme(c, e) != 0)
+    if (show_check_theme(c, e) != 0)
         return -1;
-    enum way way = choose_way(c);
-    return way == WAY_PRINT ? show_printed(s, e) : show_live(c, s, way, e);
+    enum show_way way = show_choose_way(c);
+    return way == SHOW_PRINTED ? show_printed(s, e) : show_live(c, s, way, e);
 }
 
 /* ---- recordings ------------------------------------------------------------------------------------------- */
@@ -390,21 +388,21 @@ static int talk_about(const struct recording *r, const struct ui_words *words, s
 
 int show_recording(struct cli *c, const char *path, struct err *e)
 {
-    struct recording *r = check_theme(c, e) == 0 ? recording_open(path, e) : NULL;
+    struct recording *r = show_check_theme(c, e) == 0 ? recording_open(path, e) : NULL;
     if (r == NULL)
         return -1;
     struct event_words said = recording_words(r);
     struct ui_words words = {.said = said, .bytes = recording_bytes, .ctx = said.ctx};
-    enum way way = choose_way(c);
+    enum show_way way = show_choose_way(c);
     int rc;
-    if (way == WAY_PRINT)
+    if (way == SHOW_PRINTED)
         rc = print_recording(r, &words, e);
-    else if (way == WAY_SESSION)
+    else if (way == SHOW_AS_SESSION)
         rc = talk_about(r, &words, e);
     else {
         struct ui_feed feed = {.tape = recording_tape(r), .title = recording_title(r), .mode = recording_mode(r),
                                .words = words, .wake_fd = -1};
-        struct ui_options options = screen_options(c);
+        struct ui_options options = show_options(c);
         rc = app_run(&feed, &options, e);
     }
     recording_free(r);

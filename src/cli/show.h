@@ -8,8 +8,14 @@
 #define RADIXSCOPE_CLI_SHOW_H
 
 #include "cli/source.h"
+#include "ui/app.h"
 
 int show_source(struct cli *c, struct source *s, struct err *e);      /* returns the exit code, or -1 and *e */
+/* For other things to watch (show_trace.c). */
+enum show_way { SHOW_ON_SCREEN, SHOW_AS_SESSION, SHOW_PRINTED };
+enum show_way show_choose_way(const struct cli *c);
+int show_check_theme(const struct cli *c, struct err *e);
+struct ui_options show_options(struct cli *c);
 int show_recording(struct cli *c, const char *path, struct err *e);
 
 #endif

@@ -108,7 +108,7 @@ static struct script *load(struct source *source, const struct cli *c, bool prom
 }
 
 /* --history-mb; parts of one count, so that small ones can be tried. */
-static int read_history(const struct cli *c, size_t *limit, struct err *e)
+int source_history_limit(const struct cli *c, size_t *limit, struct err *e)
 {
     const char *text = c->option[OPT_HISTORY];
     char *end;
@@ -127,7 +127,7 @@ static int apply_options(struct source *s, const struct cli *c, struct err *e)
     struct script_settings *set = &s->settings;
     if (cli_count(c, OPT_POOL, set->pool, &set->pool, e) != 0 ||
         cli_count(c, OPT_PAGE, set->page, &set->page, e) != 0 || cli_count(c, OPT_MAX, 0, &s->config.max_new, e) != 0 ||
-        read_history(c, &s->config.history_limit, e) != 0)
+        source_history_limit(c, &s->config.history_limit, e) != 0)
         return -1;
     if (cli_has(c, OPT_FAST))
         set->fast = true;

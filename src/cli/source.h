@@ -23,6 +23,9 @@ struct source {
 int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e);
 void source_done(struct source *s);
 
+/* --history-mb in bytes; 0: it is not given. */
+int source_history_limit(const struct cli *c, size_t *limit, struct err *e);
+
 /* "exact", "fast", or NULL: nothing is computed. */
 const char *source_mode(const struct script_settings *s);
 

@@ -168,7 +168,14 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "remove: the last {units:token} of a key go, from position {from} on. No policy chose them: whoever "  \
       "gave the command did.", "eviction")                                                                   \
     X(REMOVED_NODE, "remove_node", EVENT, "", "node:n units:c free:c",                                       \
-      "{node} goes: {units:slot} back on the free list; {free} free now.", "eviction")
+      "{node} goes: {units:slot} back on the free list; {free} free now.", "eviction")\
+    /* a trace of hash ids (trace/replay.h) */                                                               \
+    X(SERVED, "served", OPERATION, "", "req:r cached:c computed:c",                                              \
+      "{req} of the trace is served: {cached:block} of its prompt came from the cache, {computed} had to be computed.", \
+      "life")                                                                                                \
+    X(SKIPPED, "skipped", OPERATION, "", "requests:c blocks:c hits:c",                                           \
+      "{requests:request} of the trace came before and were played without steps: {hits} of {blocks:block} hit.", \
+      "life")
 
 enum event_kind {
 #define X(id, ...) EV_##id,

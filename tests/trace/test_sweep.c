@@ -1,0 +1,378 @@
+/* Sweeps: against the naive model of tests/cache on random traces; against the figures of the real SGLang; the same
+ * figures with a tape, in batches, on any number of threads; lists, output, cancelling, no memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../cache/naive.h"
+#include "base/prng.h"
+#include "base/xalloc.h"
+#include "tape/check.h"
+#include "trace/sweep.h"
+#include "trace/tracer.h"
+
+#define TRACES "../shared/traces/"
+#define EXPECTED "../shared/reference/sglang/mooncake_synthetic.expected.jsonl"
+
+/* A random trace of prefixes that branch: a parent a block, as in real ones. */
+struct random_trace {
+    uint32_t ids[300][24], len[300], n;
+    struct buf text;
+};
+
+static void make_trace(struct random_trace *t, uint64_t seed, uint32_t requests)
+{
+    struct prng r;
+    prng_seed(&r, seed);
+    *t = (struct random_trace){.n = requests};
+    uint32_t ways = 2 + prng_below(&r, 3), deep = 2 + prng_below(&r, 14);
+    for (uint32_t i = 0; i < requests; i++) {
+        uint32_t path = 1;
+        t->len[i] = prng_below(&r, deep + 1);
+        buf_printf(&t->text, "{\"timestamp\":%u,\"input_length\":%u,\"output_length\":0,\"hash_ids\":[", i, t->len[i] * 512);
+        for (uint32_t k = 0; k < t->len[i]; k++) {
+            path = path * 31 + prng_below(&r, k % 3 == 0 ? ways : 1);
+            t->ids[i][k] = path;
+            buf_printf(&t->text, "%s%u", k > 0 ? "," : "", path);
+        }
+        buf_puts(&t->text, "]}\n");
+    }
+}
+
+static unsigned long oracle_evictions, oracle_refused;
+
+/* The rule of replay.h, word for word, on the model. */
+static struct replay_figures oracle(const struct random_trace *t, uint32_t capacity, uint32_t policy)
+{
+    struct world_config cfg = {.pool = capacity, .page_size = 1, .policy = policy};
+    struct naive *m = calloc(1, sizeof *m);
+    struct replay_figures f = {0};
+    uint32_t slots[N_RAW];
+    n_init(m, &cfg);
+    for (uint32_t i = 0; i < t->n; i++) {
+        uint32_t n = t->len[i], nodes;
+        struct n_match have = n_match(m, 0, t->ids[i], n, slots);
+        uint32_t need = n - have.units;
+        f.requests++;
+        f.blocks += n;
+        f.hit_blocks += have.units;
+        f.hits_hash = f.hits_hash * 1000003u + have.units;
+        n_lock(m, have.node, 1);
+        nodes = (uint32_t)m->evictions;
+        if (n_free_slots(m) < need)
+            f.evicted_blocks += n_evict(m, need - n_free_slots(m));
+        f.evicted_nodes += (uint32_t)m->evictions - nodes;
+        if (n_free_slots(m) < need)
+            f.too_big++;
+        else if (need > 0) {
+            assert_true(n_take(m, 0, 0, need, false, slots + have.units));
+            n_insert(m, 0, t->ids[i], n, slots, 0, false, have.units);
+        }
+        n_lock(m, have.node, -1);
+        m->log.n = 0;
+    }
+    oracle_evictions += f.evicted_nodes;
+    oracle_refused += f.too_big;
+    n_done(m);
+    free(m);
+    return f;
+}
+
+static void same_figures(const struct replay_figures *a, const struct replay_figures *b)
+{
+    assert_int_equal(a->requests, b->requests);
+    assert_int_equal(a->blocks, b->blocks);
+    assert_int_equal(a->hit_blocks, b->hit_blocks);
+    assert_int_equal(a->too_big, b->too_big);
+    assert_int_equal(a->evicted_nodes, b->evicted_nodes);
+    assert_int_equal(a->evicted_blocks, b->evicted_blocks);
+    assert_int_equal(a->hits_hash, b->hits_hash);
+}
+
+static void run_text(struct sweep *s, const struct buf *text)
+{
+    struct err e = {0};
+    struct lines *l = lines_of("t", text->data, text->len, &e);
+    assert_non_null(l);
+    if (sweep_run(s, l, &e) != SWEEP_DONE)
+        fail_msg("%s", e.what);
+    lines_close(l);
+}
+
+static void test_against_the_model(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        static struct random_trace t;
+        struct sweep s = {.batch = seed % 3 == 0 ? 7 : 0, .threads = 1 + (uint32_t)seed % 3};
+        struct err e = {0};
+        make_trace(&t, seed, 120);
+        assert_int_equal(sweep_points(&s, "3,17,40,90,unlimited", NULL, &e), 0);
+        run_text(&s, &t.text);
+        assert_int_equal(s.points, 5 * POLICY_COUNT);
+        for (uint32_t i = 0; i < s.points; i++) {
+            uint32_t capacity = s.point[i].capacity == REPLAY_UNLIMITED ? N_ROWS : s.point[i].capacity;
+            struct replay_figures f = oracle(&t, capacity, s.point[i].policy);
+            same_figures(&s.point[i].f, &f);
+        }
+        sweep_done(&s);
+        buf_free(&t.text);
+    }
+    assert_true(oracle_evictions > 10000 && oracle_refused > 1000);
+}
+
+/* With a tape, every moment sound, and the same figures; from the middle on, too. */
+static void test_recorded(void **state)
+{
+    (void)state;
+    unsigned long steps = 0;
+    for (uint64_t seed = 1; seed <= 14; seed++) {
+        static struct random_trace t;
+        struct replay plain, before, whole, part;
+        struct err e = {0};
+        uint32_t capacity = 10 + (uint32_t)seed * 4, policy = (uint32_t)seed % POLICY_COUNT, cut = 40;
+        make_trace(&t, seed, 80);
+        assert_int_equal(replay_open(&plain, capacity, policy, 0, false, &e), 0);
+        assert_int_equal(replay_open(&before, capacity, policy, 0, false, &e), 0);
+        assert_int_equal(replay_open(&whole, capacity, policy, 0, true, &e), 0);
+        assert_int_equal(replay_open(&part, capacity, policy, 0, true, &e), 0);
+        assert_int_equal(replay_begin(&whole, NULL, "note", &e), 0);
+        for (uint32_t i = 0; i < t.n; i++) {
+            if (i < cut)
+                assert_int_equal(replay_request(&before, t.ids[i], t.len[i], &e), 0);
+            if (i == cut)
+                assert_int_equal(replay_begin(&part, &before, "note", &e), 0);
+            if (i >= cut)
+                assert_int_equal(replay_recorded(&part, t.ids[i], t.len[i], &e), 0);
+            assert_int_equal(replay_request(&plain, t.ids[i], t.len[i], &e), 0);
+            assert_int_equal(replay_recorded(&whole, t.ids[i], t.len[i], &e), 0);
+            if (world_check(tape_scene(whole.t), &e) != 0 || (i >= cut && world_check(tape_scene(part.t), &e) != 0))
+                fail_msg("%s", e.what);
+        }
+        same_figures(&plain.f, &whole.f);
+        same_figures(&plain.f, &part.f);
+        struct cursor c;
+        assert_int_equal(cursor_init(&c, part.t, &e), 0);
+        cursor_seek(&c, 0, UINT32_MAX); /* by the steps alone */
+        assert_true(world_equal(c.w, tape_world(part.t)));
+        for (uint32_t n = tape_length(part.t, 0); n > 0; n--) {
+            struct step st;
+            tape_step(part.t, 0, n, &st);
+            cursor_seek(&c, 0, n);
+            if (st.settled && world_check(cursor_scene(&c), &e) != 0)
+                fail_msg("step %u: %s", n, e.what);
+            steps++;
+        }
+        cursor_done(&c);
+        replay_close(&plain);
+        replay_close(&before);
+        replay_close(&whole);
+        replay_close(&part);
+        buf_free(&t.text);
+    }
+    assert_true(steps > 5000);
+}
+
+static void test_figures_of_sglang(void **state)
+{
+    (void)state;
+    if (access(EXPECTED, R_OK) != 0 || access(TRACES "mooncake_synthetic.jsonl", R_OK) != 0)
+        skip();
+    static const char *const SHOWN[] = {"policy", "capacity", "requests", "blocks", "hit_blocks", "requests_too_big",
+                                        "evicted_nodes", "evicted_blocks"};
+    struct sweep s = {.points = 0};
+    struct err e = {0};
+    FILE *f = fopen(EXPECTED, "r");
+    struct lines *l = lines_open(TRACES "mooncake_synthetic.jsonl", &e);
+    assert_int_equal(sweep_points(&s, "1000000,20000,5000,1000", "lru,lfu,fifo,mru,filo,slru", &e), 0);
+    assert_int_equal(sweep_run(&s, l, &e), SWEEP_DONE);
+    for (uint32_t i = 0; i < s.points; i++) {
+        struct buf b = {0};
+        char hash[20];
+        json_t *want = json_loadf(f, JSON_DISABLE_EOF_CHECK, NULL), *got;
+        sweep_json(&s.point[i], &b);
+        got = json_loadb(b.data, b.len, 0, NULL);
+        for (size_t k = 0; k < ARRAY_LEN(SHOWN); k++)
+            assert_true(json_equal(json_object_get(want, SHOWN[k]), json_object_get(got, SHOWN[k])));
+        double rate = json_real_value(json_object_get(want, "hit_rate"));
+        assert_true(rate == json_real_value(json_object_get(got, "hit_rate")));
+        snprintf(hash, sizeof hash, "%016llx", (unsigned long long)s.point[i].f.hits_hash);
+        assert_string_equal(hash, json_string_value(json_object_get(want, "hits_hash")));
+        json_decref(want);
+        json_decref(got);
+        buf_free(&b);
+    }
+    assert_int_equal(s.points, 24);
+    sweep_done(&s);
+    lines_close(l);
+    fclose(f);
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    static const char *const BAD[][2] = {{"", "lru"}, {"1,,2", "lru"}, {"1,", "lru"}, {"0", "lru"}, {"x", "lru"}, {"-1", "lru"},
+                                         {"1 ,2", "lru"}, {"99999999999", "lru"}, {"1", ""}, {"1", "lru,"}, {"1", "best"},
+                                         {"1", "lru lfu"}, {"1.5", "lru"}};
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        struct sweep s = {.points = 0};
+        struct err e = {0};
+        assert_int_equal(sweep_points(&s, BAD[i][0], BAD[i][1], &e), -1);
+        assert_true(e.set && e.usage);
+        sweep_done(&s);
+    }
+    struct sweep s = {.points = 0};
+    struct err e = {0};
+    struct buf b = {0};
+    assert_int_equal(sweep_points(&s, "30,Unlimited,10", "SLRU,lru", &e), 0);
+    for (uint32_t i = 0; i < s.points; i++)
+        sweep_csv(&s.point[i], &b);
+    assert_string_equal(buf_text(&b), "slru,30,0,0,0,0.000000,0,0,0\nlru,30,0,0,0,0.000000,0,0,0\n"
+                                      "slru,unlimited,0,0,0,0.000000,0,0,0\nlru,unlimited,0,0,0,0.000000,0,0,0\n"
+                                      "slru,10,0,0,0,0.000000,0,0,0\nlru,10,0,0,0,0.000000,0,0,0\n");
+    buf_free(&b);
+    sweep_done(&s);
+}
+
+/* ---- cancelling, errors, no memory ----------------------------------------------------------------------- */
+
+static void cancel_soon(void *ctx, const struct sweep_progress *p)
+{
+    (void)p;
+    atomic_store((atomic_bool *)ctx, true);
+}
+
+static void test_cancelled(void **state)
+{
+    (void)state;
+    static struct random_trace t;
+    atomic_bool cancel = false;
+    struct sweep s = {.cancel = &cancel, .progress = cancel_soon, .ctx = &cancel, .batch = 5};
+    struct err e = {0};
+    make_trace(&t, 3, 200);
+    struct lines *l = lines_of("t", t.text.data, t.text.len, &e);
+    assert_int_equal(sweep_points(&s, "5,50", NULL, &e), 0);
+    assert_int_equal(sweep_run(&s, l, &e), SWEEP_CANCELLED);
+    assert_true(s.point[0].f.requests < 200);
+    lines_close(l);
+    sweep_done(&s);
+    buf_free(&t.text);
+}
+
+static void test_bad_trace(void **state)
+{
+    (void)state;
+    static struct random_trace t;
+    struct sweep s = {.batch = 9};
+    struct err e = {0};
+    make_trace(&t, 3, 200);
+    buf_puts(&t.text, "{}\n");
+    struct lines *l = lines_of("t", t.text.data, t.text.len, &e);
+    assert_int_equal(sweep_points(&s, "5,50", NULL, &e), 0);
+    assert_int_equal(sweep_run(&s, l, &e), SWEEP_FAILED);
+    assert_non_null(strstr(e.what, "t:201:"));
+    lines_close(l);
+    sweep_done(&s);
+    buf_free(&t.text);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    static struct random_trace t;
+    unsigned long injected = 0;
+    bool done = false;
+    make_trace(&t, 5, 20);
+    for (unsigned long n = 1; n < 2000 && !done; n++) {
+        struct err e = {0};
+        struct replay r = {.t = NULL};
+        xalloc_fail_at(n, false);
+        int rc = replay_open(&r, 20, POLICY_LRU, 0, true, &e);
+        bool open = rc == 0;
+        rc = open ? replay_begin(&r, NULL, "note", &e) : -1;
+        for (uint32_t i = 0; rc == 0 && i < t.n; i++)
+            rc = replay_recorded(&r, t.ids[i], t.len[i], &e);
+        done = xalloc_failures() == 0;
+        injected += xalloc_failures();
+        xalloc_fail_at(0, false);
+        assert_int_equal(rc != 0, e.set);
+        if (open) {
+            struct err broken = {0};
+            assert_int_equal(world_check(tape_scene(r.t), &broken), 0);
+            replay_close(&r);
+        }
+    }
+    assert_true(done && injected > 10);
+    buf_free(&t.text);
+}
+
+/* ---- the stepper's side ---------------------------------------------------------------------------------- */
+
+static void test_tracer(void **state)
+{
+    (void)state;
+    static struct random_trace t;
+    char path[] = "/tmp/radixscope-tracer-XXXXXX";
+    struct err e = {0};
+    make_trace(&t, 8, 300);
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, t.text.data, t.text.len), (ssize_t)t.text.len);
+    close(fd);
+    for (int part = 0; part < 4; part++) {
+        static const uint64_t FIRST[] = {0, 1, 250, 301}, LAST[] = {0, 10, 260, 0}, RID[] = {300, 10, 260, 0};
+        struct trace_options o = {.capacity = 30, .policy = POLICY_LFU, .first = FIRST[part], .last = LAST[part]};
+        struct tracer *tr = tracer_new(path, &o, &e);
+        struct tracer_status st;
+        assert_non_null(tr);
+        assert_int_equal(tracer_start(tr, &e), 0);
+        tracer_wait(tr);
+        tracer_get_status(tr, &st);
+        assert_false(st.running);
+        assert_int_equal(st.failed, part == 3);
+        if (part == 3)
+            assert_non_null(strstr(st.failure.what, "has 300 requests; there is no request 301"));
+        else
+            assert_int_equal(tape_world(tracer_tape(tr))->head.next_rid, RID[part] + 1);
+        tracer_free(tr);
+    }
+    unlink(path);
+    buf_free(&t.text);
+}
+
+static void test_ranges(void **state)
+{
+    (void)state;
+    static const char *const BAD[] = {"", "0", "0-3", "5-4", "a", "3-b", "-3", "1-2-3", "3 - 4", "99999999999999999999"};
+    uint64_t first, last;
+    struct err e = {0};
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        err_clear(&e);
+        assert_int_equal(trace_range_parse(BAD[i], &first, &last, &e), -1);
+        assert_true(e.usage);
+    }
+    err_clear(&e);
+    assert_int_equal(trace_range_parse("17-60", &first, &last, &e), 0);
+    assert_true(first == 17 && last == 60);
+    assert_int_equal(trace_range_parse("17-", &first, &last, &e), 0);
+    assert_true(first == 17 && last == 0);
+    assert_int_equal(trace_range_parse("17", &first, &last, &e), 0);
+    assert_true(first == 17 && last == 17);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_the_model), cmocka_unit_test(test_recorded),  cmocka_unit_test(test_figures_of_sglang),
+        cmocka_unit_test(test_lists),             cmocka_unit_test(test_cancelled), cmocka_unit_test(test_bad_trace),
+        cmocka_unit_test(test_no_memory),         cmocka_unit_test(test_tracer),    cmocka_unit_test(test_ranges),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
