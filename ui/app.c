@@ -17,6 +17,44 @@ int view_speed_tenths(int speed)
     return TENTHS[speed];
 }
 
+/* ---- a place that was asked for ---------------------------------------------------------------------- */
+
+uint32_t app_view_id(enum show show)
+{
+    uint32_t h = 2166136261u;
+    for (const char *c = show == SHOW_STEPPER ? "" : screen_show_title(show); *c != '\0'; c++)
+        h = (h ^ (unsigned char)*c) * 16777619u;
+    return show == SHOW_STEPPER ? 0 : h >> 1;
+}
+
+static enum show view_of(uint32_t id)
+{
+    for (int show = 0; show < SHOW_COUNT; show++)
+        if (app_view_id((enum show)show) == id)
+            return (enum show)show;
+    return SHOW_STEPPER; /* a view of another version */
+}
+
+/* The run may not be so far yet; then it is looked for again when there is more. */
+static void app_go_wanted(struct app *a)
+{
+    struct ui_place to = a->wanted;
+    bool there = to.at > 0 && to.branch < tape_branches(a->m.tape) && to.at <= tape_length(a->m.tape, to.branch);
+    if (!there && (a->progress.working || to.at == 0))
+        return;
+    a->wanted.at = 0;
+    if (!there) {
+        app_say(a, "The step to open at was not reached.");
+        return;
+    }
+    app_switch(a, to.branch, to.at);
+    a->v.beside = to.beside;
+    a->v.waiting = false;
+    a->v.message[0] = '\0';
+    if (to.view != 0)
+        app_open(a, view_of(to.view));
+}
+
 /* ---- making ----------------------------------------------------------------------------------------- */
 
 static const struct theme *choose_theme(const struct ui_options *o, struct err *e)
@@ -54,9 +92,12 @@ int app_init(struct app *a, const struct ui_feed *feed, const struct ui_options 
     a->m.branch = tape_branch(feed->tape);
     app_progress(a);
     app_goto(a, options->start > 0 ? options->start : 1);
-    a->wanted = a->progress.working && options->start > a->m.at ? options->start : 0;
     a->v.waiting = a->m.at == 0 && a->progress.working;
+    a->wanted = options->place;
+    if (options->place.at == 0 && options->start > a->m.at && a->progress.working)
+        a->wanted = (struct ui_place){.branch = a->m.branch, .at = options->start};
     app_idle(a);
+    app_go_wanted(a);
     return 0;
 }
 
@@ -95,12 +136,11 @@ void app_look(struct app *a)
 {
     follow(a);
     a->m.length = tape_length(a->m.tape, a->m.branch);
+    app_go_wanted(a);
     if (a->v.waiting && a->m.length > a->m.at) {
         stop_waiting(a);
         app_goto(a, a->m.at + 1);
     }
-    if (a->wanted > a->m.at)
-        app_goto(a, a->wanted);
     app_idle(a);
 }
 

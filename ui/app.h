@@ -22,6 +22,7 @@ struct ui_options {
     bool mono;            /* no colour at all */
     uint32_t start;       /* step to open at, as soon as it is there; 0: the first */
     uint32_t *left_at;    /* gets the step where the person left; may be NULL */
+    struct ui_place place; /* at 0: nowhere; else where to go as soon as that step is there */
 };
 
 /* Can a screen be drawn here? 0 if so. -1 and a sentence (no terminal, TERM=dumb, …) if not: print plain
@@ -51,12 +52,12 @@ struct app {
         uint32_t at, length;
     } list_key;
     struct series series; /* of the numbers: begun when they are first looked at */
+    struct ui_place wanted; /* where to go as soon as the step is there; at 0: nowhere */
     struct beside beside; /* while comparing: what stands on the right */
     char find_node[64];   /* and in the tree */
     char find[64];        /* what was looked for last */
     int w, h;             /* of the surface that was drawn last */
     bool ascii;
-    uint32_t wanted;      /* the step to open at is not computed yet: go on to it, until a key comes */
     bool following;       /* a command was sent: go to where it writes */
     char *past[PAST_COMMANDS]; /* commands typed before, newest last; owned */
     int pasts, past_at;   /* past_at: the one in the text field; pasts: none */
@@ -77,6 +78,7 @@ void app_tick(struct app *a);              /* playing: the time for the next ste
 bool app_idle(struct app *a);              /* read on for the timeline; false while there is more to read */
 void app_draw(struct app *a, struct surface *s);
 void app_goto(struct app *a, uint32_t at); /* clipped to the steps there are */
+uint32_t app_view_id(enum show show);      /* the same in every version that has a view of this title */
 void app_switch(struct app *a, int branch, uint32_t at);
 
 #endif

@@ -98,6 +98,12 @@ static void open_view(struct app *a, enum show show)
     open_list(a);
 }
 
+void app_open(struct app *a, enum show show)
+{
+    a->v.show = show;
+    open_list(a);
+}
+
 static void choose_line(struct app *a)
 {
     const struct list *l = app_list(a);
@@ -271,7 +277,7 @@ void app_key(struct app *a, int key)
         return;
     }
     a->v.message[0] = '\0';
-    a->wanted = 0;
+    a->wanted.at = 0; /* who presses a key goes elsewhere */
     if (a->v.typing != TYPE_NOTHING) {
         app_type(a, key);
         return;

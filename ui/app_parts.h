@@ -41,6 +41,7 @@ void app_type_begin(struct app *a, enum typing what);
 /* Write the screen (or, for .cast, the run from here on) in the form that the name's ending asks for. */
 int app_save(struct app *a, const char *path, struct err *e);
 
+void app_open(struct app *a, enum show show);          /* a view over the stepper, its first line chosen */
 const struct list *app_list(struct app *a);            /* of the open view, for this moment */
 
 #endif

@@ -119,9 +119,31 @@ static void call_back(struct app *a, int by)
 
 /* ---- running what was typed ------------------------------------------------------------------------- */
 
+/* The line that opens this place elsewhere, or why there is none. */
+static void show_state(struct app *a)
+{
+    struct ui_place place = {a->m.branch, a->m.at, app_view_id(a->v.show), a->v.beside};
+    struct buf b = {0};
+    struct err e = {0};
+    if (a->feed->state == NULL)
+        app_say(a, "This is a recording: its file and the number of the step say where you are.");
+    else if (a->feed->state(a->feed->ctx, &place, &b, &e) != 0)
+        app_say(a, e.what);
+    else if (b.len + 1 > sizeof a->v.message)
+        app_say(a, "The state string is too long for the screen: play --plain prints it with `state`.");
+    else
+        app_say(a, buf_text(&b));
+    buf_free(&b);
+}
+
 static void send_command(struct app *a)
 {
     struct err e = {0};
+    const char *word = a->v.typed + strspn(a->v.typed, " ");
+    if (strcmp(word, "state") == 0) {
+        show_state(a);
+        return;
+    }
     if (a->feed->command == NULL) {
         app_say(a, "This is a recording: there is no engine to run a command.");
         return;

@@ -42,6 +42,14 @@ struct ui_history {
     char why[160];        /* what it is and why it was made; "": its tape says so */
 };
 
+/* Where a person stands. */
+struct ui_place {
+    int branch;
+    uint32_t at;
+    uint32_t view;        /* which view is open, as app_view_id numbers them */
+    int beside;           /* which history is on the right of it */
+};
+
 struct ui_feed {
     const struct tape *tape;
     const char *title;    /* of the scenario or the file: the first word of the title line */
@@ -52,6 +60,8 @@ struct ui_feed {
     /* Run one command of the script language from step `at` of `branch` (":" and forks); returns at once,
      * 1: it runs beside this history (other); -1 and *e when it cannot be understood. NULL: read only, a recording. */
     int (*command)(void *ctx, int branch, uint32_t at, const char *line, struct err *e);
+    /* Append one line that opens this place elsewhere; -1 and *e. NULL: this is a recording. */
+    int (*state)(void *ctx, const struct ui_place *place, struct buf *out, struct err *e);
     /* Another run of the same work; false: there is none. NULL: there can be none. */
     bool (*other)(void *ctx, struct ui_history *out);
     void *ctx;

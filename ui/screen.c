@@ -83,7 +83,7 @@ static void draw_plain(const struct picture *p, const struct layout *l, struct s
     view_request_draw(p, s, (struct rect){b.x - 1, b.y + story + 1 + tree, b.w + 2, left - tree});
 }
 
-static const char *show_title(enum show show)
+const char *screen_show_title(enum show show)
 {
     switch (show) {
     case SHOW_WHY: return "why";
@@ -116,7 +116,7 @@ static void draw_full_view(const struct picture *p, const struct layout *l, stru
     if (l->kind != LAYOUT_PLAIN) {
         surface_box(s, (struct rect){0, 1, s->w, s->h - 2}, ROLE_FRAME);
         r = (struct rect){2, 2, s->w - 4, s->h - 4};
-        surface_title(s, 0, 1, s->w, ROLE_TITLE, show_title(p->v->show));
+        surface_title(s, 0, 1, s->w, ROLE_TITLE, screen_show_title(p->v->show));
     }
     if (p->v->show == SHOW_HELP)
         view_help_draw(p, s, r);

@@ -4,6 +4,9 @@
 
 #include "ui/view.h"
 
+/* The title of a view that takes the place of the panes. */
+const char *screen_show_title(enum show show);
+
 void screen_draw(const struct picture *p, struct surface *s);
 
 #endif

@@ -67,12 +67,13 @@
 
 /*  X(function name, "name", "operands", "its options", "one line", "more, for help COMMAND") */
 #define CLI_COMMANDS(X)                                                                                      \
-    X(play, "play", "[SCENARIO | FILE.rxs | TRACE]", CLI_RUN_OPTIONS "history-mb plain ascii theme capacity block requests",               \
+    X(play, "play", "[SCENARIO | FILE.rxs | TRACE | rx1:…]", CLI_RUN_OPTIONS "history-mb plain ascii theme capacity block requests",               \
       "watch a scenario step by step, forwards and backwards",                                               \
       "Opens the stepper at the first step: Right and Left step, Down and Up go by operation, q leaves,\n"   \
       "? lists the keys. Without a terminal, or with --plain, the run is printed, one event a line;\n"       \
       "at a terminal --plain also takes commands (next, back, op, show, help, quit).\n"                      \
-      "SCENARIO is a name that `radixscope` alone lists; the default is shared-system-prompt.")              \
+      "SCENARIO is a name that `radixscope` alone lists; the default is shared-system-prompt. rx1:… is a\n"  \
+      "state string, which `:state` shows: it opens the same scene at the same step.")                       \
     X(lesson, "lesson", "[NAME | FILE.md | list | check FILE… | new FILE | sheet NAME | notes NAME | reset NAME | figures]", \
       "plain ascii theme model no-save yes",                                                                 \
       "take a lesson; without a name: the list",                                                             \
@@ -161,6 +162,8 @@ struct cli_command_info {
     const char *name, *operands, *options, *brief, *more;
 };
 
+struct scene_string;
+
 struct cli {
     const char *program;            /* argv[0] */
     const char *name;               /* the command's; NULL: none was given */
@@ -168,6 +171,7 @@ struct cli {
     int args;
     uint32_t start;                 /* step to open the stepper at; 0: the first */
     uint32_t left_at;               /* the step where the stepper was left; 0: it was not shown */
+    struct scene_string *place;     /* play: opened from a state string; the caller's. NULL: not */
     const char *option[OPT_COUNT];  /* its value, "" for a flag, NULL: not given */
 };
 

@@ -5,6 +5,7 @@
 #include "cli/places.h"
 #include "cli/state.h"
 #include "cli/show_trace.h"
+#include "cli/state_string.h"
 
 static int open_trace(struct cli *c, struct err *e)
 {
@@ -20,8 +21,27 @@ static int play(struct cli *c, const char *otherwise, struct err *e)
     if (rc == 0)
         rc = show_source(c, &s, e);
     source_done(&s);
-    if (rc == 0)
+    if (rc == 0 && c->place == NULL)
         state_remember(c, "play", c->args > 0 ? c->arg[0] : otherwise);
+    return rc;
+}
+
+/* What a state string says takes the place of the command line. */
+static int play_state(struct cli *c, struct err *e)
+{
+    struct scene_string s;
+    if (c->args != 1)
+        return err_usage(e, "play takes one state string, not %d operands", c->args);
+    if (rx_read(c->arg[0], &s, e) != 0)
+        return -1;
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (rx_keeps((enum cli_option)i))
+            c->option[i] = s.option[i];
+    c->place = &s;
+    c->args = s.scene != NULL;
+    c->arg[0] = s.scene;
+    int rc = play(c, NULL, e);
+    rx_done(&s);
     return rc;
 }
 
@@ -29,6 +49,8 @@ int cmd_play(struct cli *c, struct err *e)
 {
     if (c->args == 1 && is_trace_name(c->arg[0]))
         return open_trace(c, e);
+    if (c->args > 0 && rx_is(c->arg[0]))
+        return play_state(c, e);
     return play(c, "shared-system-prompt", e);
 }
 

@@ -29,6 +29,7 @@
     X(NUMBERS, "numbers", "", "", "hit rate, tokens saved and computed, slots: before this step and after it")             \
     X(BRANCH, "branch", "", "[NUMBER]", "the same moment in another branch; alone: which there are")            \
     X(COMPARE, "compare", "c", "[NUMBER]", "this history beside another branch, or the run of rerun")        \
+    X(STATE, "state", "", "", "one line with which `radixscope play` opens this scene at this step")          \
     X(SHOW, "show", "s", "", "the tree, the slots and the requests as text")                                 \
     X(HELP, "help", "?", "", "this list")                                                                    \
     X(QUIT, "quit", "q", "", "leave")
@@ -262,6 +263,26 @@ static int compare(struct session *s, const char *number, struct buf *out, struc
     return 0;
 }
 
+static int state(struct session *s, struct buf *out, struct err *e)
+{
+    struct ui_place place = {.branch = s->plain.cursor.branch, .at = s->plain.cursor.at};
+    if (s->state == NULL)
+        return err_set(e, "this is a recording: its file and the number of the step say where you are");
+    int rc = s->state(s->ctx, &place, out, e);
+    buf_putc(out, '\n');
+    return rc;
+}
+
+int session_go(struct session *s, int branch, uint32_t at, struct buf *out, struct err *e)
+{
+    const struct tape *t = s->plain.cursor.tape;
+    if (branch >= tape_branches(t) || at > tape_length(t, branch))
+        return err_set(e, "this run has no step %u on branch %d", at, branch + 1);
+    cursor_seek(&s->plain.cursor, branch, at);
+    stand(s, at, out);
+    return 0;
+}
+
 /* Run a line of the script language from here and show the steps it made. */
 static int act(struct session *s, const char *line, struct buf *out, struct err *e)
 {
@@ -299,6 +320,7 @@ static int serve(struct session *s, enum session_command command, const char *re
     case DO_NUMBERS: return numbers(s, out, e);
     case DO_BRANCH: return go_branch(s, rest, out, e);
     case DO_COMPARE: return compare(s, rest, out, e);
+    case DO_STATE: return state(s, out, e);
     case DO_SHOW: plain_scene(cursor_scene(&s->plain.cursor), &s->plain.words, out); return 0;
     case DO_HELP: show_help(out); return 0;
     default: return 0;

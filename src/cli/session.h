@@ -17,8 +17,12 @@ struct session {
     struct plain plain;
     int (*act)(void *ctx, int branch, uint32_t at, const char *line, struct err *e);
     bool (*other)(void *ctx, struct ui_history *out); /* another run to compare with; NULL: never */
+    int (*state)(void *ctx, const struct ui_place *place, struct buf *out, struct err *e); /* NULL: a recording */
     void *ctx;
 };
+
+/* Stand at a step of a branch and append its line; -1 and *e if there is none. */
+int session_go(struct session *s, int branch, uint32_t at, struct buf *out, struct err *e);
 
 int session_run(struct session *s, FILE *in, struct err *e);
 

@@ -8,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/plain.h"
 #include "cli/session.h"
+#include "cli/state_string.h"
 #include "script/worker.h"
 #include "tape/recording.h"
 #include "ui/app.h"
@@ -116,7 +117,9 @@ static int show_printed(struct source *s, struct err *e)
 struct live {
     struct worker *w;
     const struct source *source;
+    const struct cli *cli;
     char *text;          /* owned; of the script, for rerun */
+    struct rx_log log; /* what was typed */
     struct worker *again; /* the run that rerun began last; owned */
     char why[160];       /* what is different in it */
     bool over;           /* the scenario has come to its end; what fails now was typed */
@@ -237,8 +240,25 @@ static bool other_run(void *ctx, struct ui_history *out)
     return true;
 }
 
+static int write_state(void *ctx, const struct ui_place *place, struct buf *out, struct err *e)
+{
+    struct live *l = ctx;
+    const struct source *s = l->source;
+    struct scene_string state = {.log = l->log, .branch = place->branch, .at = place->at, .view = place->view,
+                          .beside = place->beside};
+    const char *scene = l->cli->args > 0 ? l->cli->arg[0] : "shared-system-prompt";
+    if (s->given) /* only read: rx_write changes nothing */
+        state.script = l->text;
+    else
+        state.scene = (char *)(uintptr_t)scene;
+    for (int i = 0; i < OPT_COUNT; i++)
+        state.option[i] = (char *)(uintptr_t)l->cli->option[i];
+    return rx_write(&state, out, e);
+}
+
 static void live_done(struct live *l)
 {
+    rx_log_free(&l->log);
     worker_free(l->again);
     xfree(l->text);
 }
@@ -247,9 +267,20 @@ static int submit_line(void *ctx, int branch, uint32_t at, const char *line, str
 {
     struct live *l = ctx;
     int rc = 0;
-    if (asks_rerun(l, line, &rc, e))
-        return rc;
-    return worker_submit_line(l->w, line, branch, at, e);
+    if (!asks_rerun(l, line, &rc, e))
+        rc = worker_submit_line(l->w, line, branch, at, e);
+    if (rc >= 0 && rx_log_add(&l->log, branch, at, line, e) != 0)
+        return -1;
+    return rc;
+}
+
+/* Type again what a state string says was typed. */
+static int type_again(struct live *l, const struct scene_string *s, struct err *e)
+{
+    for (size_t i = 0; s != NULL && i < s->log.count; i++)
+        if (submit_line(l, s->log.line[i].branch, s->log.line[i].at, s->log.line[i].line, e) < 0)
+            return -1;
+    return 0;
 }
 
 /* The screen until the person leaves. A scenario that failed is told once more when the terminal is back. */
@@ -259,8 +290,10 @@ static int show_screen(struct cli *c, struct live *l, const struct ui_words *wor
     const struct source *s = l->source;
     struct ui_feed feed = {.tape = worker_tape(w), .title = s->settings.title, .mode = source_mode(&s->settings),
                            .words = *words, .wake_fd = worker_fd(w), .progress = take_progress,
-                           .command = submit_line, .other = other_run, .ctx = l};
+                           .command = submit_line, .other = other_run, .state = write_state, .ctx = l};
     struct ui_options options = show_options(c);
+    if (c->place != NULL)
+        options.place = (struct ui_place){c->place->branch, c->place->at, c->place->view, c->place->beside};
     struct worker_status st;
     int rc = app_run(&feed, &options, e);
     worker_get_status(w, &st);
@@ -288,15 +321,18 @@ static int act_and_wait(void *ctx, int branch, uint32_t at, const char *line, st
     return err_hint(e, "%s", st.failure.hint);
 }
 
-static int converse(struct live *l, const struct ui_words *words, struct err *e)
+/* `print`: nobody answers; say where the state string leads, and end. */
+static int converse(struct live *l, const struct ui_words *words, bool print, struct err *e)
 {
     struct worker *w = l->w;
     const struct source *s = l->source;
-    struct session session = {.act = act_and_wait, .other = other_run, .ctx = l};
+    struct session session = {.act = act_and_wait, .other = other_run, .state = write_state, .ctx = l};
     struct worker_status st;
     struct buf b = {0};
     struct world_config world = world_of(&s->settings);
     worker_wait(w);
+    if (l->again != NULL)
+        worker_wait(l->again);
     worker_get_status(w, &st);
     title_line(s->settings.title, source_mode(&s->settings), &world, &b);
     buf_printf(&b, "# %u steps; help lists the commands\n",
@@ -304,7 +340,11 @@ static int converse(struct live *l, const struct ui_words *words, struct err *e)
     if (st.state == WORKER_FAILED)
         buf_printf(&b, "! %s%s%s\n", st.failure.what, st.failure.hint[0] != '\0' ? "; " : "", st.failure.hint);
     int rc = plain_init(&session.plain, worker_tape(w), words, e);
-    if (cli_print(&b, e) == 0 && rc == 0)
+    if (rc == 0 && l->cli->place != NULL) /* where the state string says */
+        rc = session_go(&session, l->cli->place->branch, l->cli->place->at, &b, e);
+    if (rc == 0 && print)
+        plain_scene(cursor_scene(&session.plain.cursor), words, &b);
+    if (cli_print(&b, e) == 0 && rc == 0 && !print)
         rc = session_run(&session, stdin, e);
     plain_done(&session.plain);
     return rc;
@@ -318,12 +358,14 @@ static int show_live(struct cli *c, struct source *s, enum show_way way, struct 
     struct ui_words words = source_words(runner_lexicon(worker_runner(w)));
     const char *title = runner_settings(worker_runner(w))->title; /* a copy: the worker takes the script */
     s->settings.title = title;
-    struct live live = {.w = w, .source = s, .text = xstrdup(s->script->source)};
+    struct live live = {.w = w, .cli = c, .source = s, .text = xstrdup(s->script->source)};
     int rc = live.text != NULL ? worker_submit(w, s->script, -1, 0, e) : err_memory(e, 64, "the script's text");
     if (live.text != NULL)
         s->script = NULL;
-    if (rc == 0 && way == SHOW_AS_SESSION)
-        rc = converse(&live, &words, e);
+    if (rc == 0)
+        rc = type_again(&live, c->place, e);
+    if (rc == 0 && way != SHOW_ON_SCREEN)
+        rc = converse(&live, &words, way == SHOW_PRINTED, e);
     else if (rc == 0)
         rc = show_screen(c, &live, &words, e);
     worker_free(w);
@@ -351,7 +393,7 @@ int show_source(struct cli *c, struct source *s, struct err *e)
     if (show_check_theme(c, e) != 0)
         return -1;
     enum show_way way = show_choose_way(c);
-    return way == SHOW_PRINTED ? show_printed(s, e) : show_live(c, s, way, e);
+    return way == SHOW_PRINTED && c->place == NULL ? show_printed(s, e) : show_live(c, s, way, e);
 }
 
 /* ---- recordings ------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "cli/places.h"
 #include "cli/sampling_options.h"
+#include "cli/state_string.h"
 #include "model/chat.h"
 
 enum { PROMPTS_POOL = 8192 };
@@ -81,6 +82,10 @@ static struct script *load_scenario(const struct cli *c, const char *name, struc
 static struct script *load(struct source *source, const struct cli *c, bool prompts, const char *otherwise,
                            struct err *e)
 {
+    if (c->place != NULL && c->place->script != NULL) {
+        source->given = true;
+        return script_parse("", c->place->script, strlen(c->place->script), 1, e);
+    }
     if (c->args == 0 && otherwise == NULL) {
         err_usage(e, "%s needs something to run", c->name);
         err_hint(e, "radixscope help %s", c->name);
@@ -101,6 +106,7 @@ static struct script *load(struct source *source, const struct cli *c, bool prom
             err_usage(e, "--adapter is for PROMPTS; a script has adapter lines of its own");
             return NULL;
         }
+        source->given = c->args > 0 && !place_is_scenario(c, c->arg[0]);
         return load_scenario(c, c->args > 0 ? c->arg[0] : otherwise, e);
     }
     source->prompts = true;

@@ -11,6 +11,7 @@
 struct source {
     struct script *script;             /* owned */
     struct script_settings settings;   /* the script's, with --pool and so on */
+    bool given;                        /* its text came with the command, not from our scenarios */
     bool prompts;                      /* made from bare prompts: nothing in it asks for history */
     struct buf model_dir;
     struct model *model;               /* owned; NULL: the script needs none. Runners end before source_done */

@@ -630,8 +630,8 @@ enum run_result runner_command(struct runner *r, const struct script *s, const s
         return run_expect(r, s, c, e);
     if (c->kind == RXS_REST)
         return run_rest(r, s, c, e);
-    if (c->kind == RXS_RERUN)
-        return script_fail(s, c, 0, e, "rerun needs the screen or --plain at a terminal") != 0 ? RUN_FAILED : RUN_DONE;
+    if (c->kind == RXS_RERUN || c->kind == RXS_STATE)
+        return script_fail(s, c, 0, e, "%s stands alone on its line", script_info(c->kind)->name) != 0 ? RUN_FAILED : RUN_DONE;
     if (c->kind == RXS_SYSTEM || c->kind == RXS_ADAPTER) {
         struct err inner = {0};
         int rc = c->kind == RXS_SYSTEM ? do_system(r, c, &inner) : do_adapter(r, c, &inner);

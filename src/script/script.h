@@ -77,6 +77,7 @@ enum script_role {
       "requests in the other order, or one text in place of another")                                        \
     X(RERUN, "rerun", PROMPT, "", "page:z pool:z rules:(classic|unified) policy:p",                          \
       "run the whole script from its start with other settings, beside this history")                        \
+    X(STATE, "state", PROMPT, "", "", "one line (rx1:...) with which `radixscope play` opens this scene at this step elsewhere") \
     X(EXPECT, "expect", ANYWHERE, "", SCRIPT_EXPECT_OPTIONS,                                                 \
       "stop with both values if this does not hold of the command above")
 
