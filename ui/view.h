@@ -98,6 +98,9 @@ bool view_message_long(const struct picture *p, const struct surface *s);
 /* The step that a column of the numbers stands for; the last column is the last step. */
 uint32_t numbers_step(int columns, int column, uint32_t length);
 
+/* The text in quotes of the command that is being typed, while it can be cut into tokens; returns its bytes. */
+size_t view_typed_text(const struct picture *p, const char **text);
+
 /* Lines of the help screen at this width. */
 int view_help_lines(int width);
 

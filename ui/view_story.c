@@ -147,11 +147,57 @@ static void add_choice(const struct picture *p, struct text *t)
     buf_free(&b);
 }
 
+struct cutting {
+    struct text *t;
+    uint32_t tokens;
+};
+
+/* Tokens side by side in two styles, with a line between them, so that blanks and lengths can be seen. */
+static void add_piece(void *to, const char *bytes, size_t n)
+{
+    struct cutting *c = to;
+    if (c->tokens > 0)
+        text_puts(c->t, ROLE_LABEL, "|");
+    text_add(c->t, c->tokens % 2 != 0 ? ROLE_CACHED : ROLE_TEXT, bytes, n);
+    c->tokens++;
+}
+
+size_t view_typed_text(const struct picture *p, const char **text)
+{
+    const char *at = p->v->typed + strspn(p->v->typed, " ");
+    size_t word = strcspn(at, " ");
+    if (p->v->typing != TYPE_COMMAND || p->feed->cut == NULL || at[word] == '\0')
+        return 0;
+    at += word;
+    if (strchr(at, '"') == NULL)
+        return 0;
+    *text = strchr(at, '"') + 1;
+    return strcspn(*text, "\"");
+}
+
+/* What is being typed, as tokens. */
+static void add_typed(const struct picture *p, struct text *t, const char *text, size_t len)
+{
+    struct text pieces = {0};
+    struct cutting c = {&pieces, 0};
+    p->feed->cut(p->feed->ctx, text, len, add_piece, &c);
+    text_printf(t, ROLE_LABEL, "%u token%s: ", c.tokens, c.tokens == 1 ? "" : "s");
+    c = (struct cutting){t, 0};
+    p->feed->cut(p->feed->ctx, text, len, add_piece, &c);
+    text_done(&pieces);
+}
+
 static void add_story(const struct picture *p, struct text *t, bool message)
 {
     const struct moment *m = p->m;
     if (message) {
         text_puts(t, ROLE_ALERT, p->v->message);
+        return;
+    }
+    const char *typed;
+    size_t len = view_typed_text(p, &typed);
+    if (len > 0) {
+        add_typed(p, t, typed, len);
         return;
     }
     if (p->v->focus != FOCUS_NONE) {
@@ -186,9 +232,12 @@ void view_story_draw(const struct picture *p, struct surface *s, struct rect r)
 /* "cache_finished_req: insert_walk", the operation and the event within it. */
 void view_story_title(const struct picture *p, const struct surface *s, char *out, size_t n)
 {
+    const char *typed;
     const struct moment *m = p->m;
     if (view_message_long(p, s))
         snprintf(out, n, "message (any key: back to what happened)");
+    else if (view_typed_text(p, &typed) > 0)
+        snprintf(out, n, "what is typed, as tokens (| stands between them)");
     else if (p->v->focus != FOCUS_NONE)
         snprintf(out, n, "the %s that is chosen (Esc: back to what happened)",
                  p->v->focus == FOCUS_TREE ? "node" : "slot");

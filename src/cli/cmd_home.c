@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/xalloc.h"
+#include "cli/lessons.h"
 #include "cli/places.h"
 #include "cli/state.h"
 #include "ui/home.h"
@@ -85,6 +86,17 @@ static void add_continue(struct menu *m)
         m->opens[m->count - 1].step = m->last.step;
 }
 
+static void add_lesson(void *ctx, const struct lesson_brief *b)
+{
+    char about[256], number[16];
+    if (b->problem[0] != '\0')
+        return; /* `radixscope lesson list` says what is wrong with it */
+    snprintf(about, sizeof about, "%s (%u minutes%s)", b->head.title, b->head.minutes,
+             b->done ? ", done" : b->at > 0 ? ", begun" : "");
+    snprintf(number, sizeof number, "%u", b->head.number);
+    menu_add(ctx, "lessons", b->head.id, about, "lesson", b->head.number > 0 ? number : b->head.id);
+}
+
 static void add_scenario(void *ctx, const char *name)
 {
     struct menu *m = ctx;
@@ -137,7 +149,7 @@ static int menu_fill(struct menu *m, struct err *e)
     struct buf path = {0};
     menu_done(m);
     add_continue(m);
-    if (place_scenarios(m->cli, add_scenario, m, e) != 0 || place_data(m->cli, &path, e) != 0) {
+    if (lessons_visit(m->cli, add_lesson, m, e) != 0 || place_scenarios(m->cli, add_scenario, m, e) != 0 || place_data(m->cli, &path, e) != 0) {
         buf_free(&path);
         return -1;
     }
@@ -160,6 +172,8 @@ static int menu_fill(struct menu *m, struct err *e)
 
 static const char *group_help(const char *group)
 {
+    if (strcmp(group, "lessons") == 0)
+        return "Lessons, opened with radixscope lesson NAME";
     if (strcmp(group, "scenarios") == 0)
         return "Scenarios, opened with radixscope play NAME";
     if (strcmp(group, "sandbox") == 0)
@@ -200,6 +214,8 @@ static int open_entry(const struct menu *m, int i, struct err *e)
     sub.arg = arg;
     sub.args = 1;
     sub.start = o->step;
+    if (strcmp(o->command, "lesson") == 0)
+        return cmd_lesson(&sub, e);
     return strcmp(o->command, "replay") == 0 ? cmd_replay(&sub, e) : cmd_play(&sub, e);
 }
 

@@ -283,6 +283,14 @@ static int type_again(struct live *l, const struct scene_string *s, struct err *
     return 0;
 }
 
+static void cut_text(void *ctx, const char *text, size_t len, void (*piece)(void *to, const char *bytes, size_t n),
+                     void *to)
+{
+    struct live *l = ctx;
+    struct err ignored = {0};
+    lexicon_cut(runner_lexicon(worker_runner(l->w)), text, len, piece, to, &ignored);
+}
+
 /* The screen until the person leaves. A scenario that failed is told once more when the terminal is back. */
 static int show_screen(struct cli *c, struct live *l, const struct ui_words *words, struct err *e)
 {
@@ -290,7 +298,8 @@ static int show_screen(struct cli *c, struct live *l, const struct ui_words *wor
     const struct source *s = l->source;
     struct ui_feed feed = {.tape = worker_tape(w), .title = s->settings.title, .mode = source_mode(&s->settings),
                            .words = *words, .wake_fd = worker_fd(w), .progress = take_progress,
-                           .command = submit_line, .other = other_run, .state = write_state, .ctx = l};
+                           .command = submit_line, .other = other_run, .state = write_state, .cut = cut_text,
+                           .ctx = l};
     struct ui_options options = show_options(c);
     if (c->place != NULL)
         options.place = (struct ui_place){c->place->branch, c->place->at, c->place->view, c->place->beside};

@@ -125,14 +125,21 @@ static bool is_space(char c)
     return c == ' ' || c == '\n' || c == '\t';
 }
 
+/* The end of the word that begins at i: its blanks come first. */
+static size_t word_end(const char *text, size_t i, size_t len)
+{
+    while (i < len && is_space(text[i]))
+        i++;
+    while (i < len && !is_space(text[i]))
+        i++;
+    return i;
+}
+
 static bool encode_words(struct lexicon *x, const char *text, size_t len, struct ids *out)
 {
     for (size_t i = 0; i < len;) {
         size_t start = i;
-        while (i < len && is_space(text[i]))
-            i++;
-        while (i < len && !is_space(text[i]))
-            i++;
+        i = word_end(text, i, len);
         uint32_t id = word_id(x, text + start, i - start);
         if (id == 0 || !ids_add(out, id))
             return false;
@@ -180,6 +187,26 @@ int lexicon_encode(struct lexicon *x, const char *text, size_t len, struct ids *
         return lexicon_encode_ids(text, len, out, e);
     bool ok = x->kind == TOKENS_WORDS ? encode_words(x, text, len, out) : encode_letters(text, len, out);
     return ok ? 0 : err_memory(e, len, "the tokens of a text");
+}
+
+int lexicon_cut(const struct lexicon *x, const char *text, size_t len,
+                void (*piece)(void *ctx, const char *bytes, size_t n), void *ctx, struct err *e)
+{
+    struct ids ids = {0};
+    if (x->kind == TOKENS_MODEL && tokenizer_encode(x->tokenizer, text, len, TOKENIZER_PLAIN, &ids, e) != 0)
+        return -1;
+    for (size_t i = 0; i < ids.len; i++) {
+        size_t n;
+        const char *bytes = tokenizer_token_bytes(x->tokenizer, ids.at[i], &n);
+        piece(ctx, bytes != NULL ? bytes : "", bytes != NULL ? n : 0);
+    }
+    ids_free(&ids);
+    for (size_t i = 0, end; i < len && x->kind != TOKENS_MODEL; i = end) {
+        uint32_t code;
+        end = x->kind == TOKENS_LETTERS ? i + utf8_decode(text + i, len - i, &code) : word_end(text, i, len);
+        piece(ctx, text + i, end - i);
+    }
+    return 0;
 }
 
 /* ---- text of a token ---------------------------------------------------------------------------------- */

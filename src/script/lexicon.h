@@ -26,6 +26,10 @@ void lexicon_free(struct lexicon *x);
 /* Append the tokens of text to *out. */
 int lexicon_encode(struct lexicon *x, const char *text, size_t len, struct ids *out, struct err *e);
 
+/* Say piece by piece how text would be cut into tokens; nothing is numbered, so any thread may ask. */
+int lexicon_cut(const struct lexicon *x, const char *text, size_t len,
+                void (*piece)(void *ctx, const char *bytes, size_t n), void *ctx, struct err *e);
+
 /* Append the token ids that text lists in decimal, with blanks between them; no lexicon is asked. */
 int lexicon_encode_ids(const char *text, size_t len, struct ids *out, struct err *e);
 

@@ -32,6 +32,7 @@ sees() {
 
 tmux -L "$server" -f /dev/null -u new-session -d -x 80 -y 24 "$program; echo left with \$?; sleep 30"
 sees 'the home screen' 'what can be opened'
+press Tab
 sees 'scenarios' '> adapters'
 press Down
 sees 'Down chooses' '> agent-loop'
@@ -42,6 +43,7 @@ press Enter
 sees 'Enter opens it' 'Sandbox with letters'
 press Right ':'
 tmux -L "$server" send-keys -l 'insert "the cat sat"'
+sees 'tokens while they are typed' '11 tokens: t|h|e'
 press Enter
 sees 'a command runs' 'step 3 of'
 press End

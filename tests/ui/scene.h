@@ -69,6 +69,18 @@ static void stage_bytes(void *ctx, uint32_t id, struct buf *b)
     buf_puts(b, ((struct stage *)ctx)->word[id]);
 }
 
+/* As the words are cut, for what is typed; nothing is added. */
+static void stage_cut(void *ctx, const char *text, size_t n, void (*piece)(void *, const char *, size_t), void *to)
+{
+    (void)ctx;
+    for (size_t i = 0, len; i < n; i += len) {
+        len = 1;
+        while (i + len < n && text[i + len] != ' ' && text[i + len] != '\n')
+            len++;
+        piece(to, text + i, len);
+    }
+}
+
 /* ---- making ----------------------------------------------------------------------------------------- */
 
 static void stage_open(struct stage *g, uint32_t pool, uint32_t page, const char *title)
@@ -80,7 +92,7 @@ static void stage_open(struct stage *g, uint32_t pool, uint32_t page, const char
     assert_non_null(g->t);
     assert_int_equal(cache_init(&g->c, g->t, &e), 0);
     g->feed = (struct ui_feed){.tape = g->t, .title = title, .mode = "exact", .wake_fd = -1,
-                               .words = {{g, stage_quoted}, stage_bytes, g}};
+                               .words = {{g, stage_quoted}, stage_bytes, g}, .cut = stage_cut};
     assert_int_equal(cache_begin(&g->c, 0, &e), 0);
     EMIT(g->t, START, pool, page, cfg.policy, cfg.rules);
     cache_end(&g->c);
