@@ -98,6 +98,8 @@ int app_init(struct app *a, const struct ui_feed *feed, const struct ui_options 
         a->wanted = (struct ui_place){.branch = a->m.branch, .at = options->start};
     app_idle(a);
     app_go_wanted(a);
+    if (options->compare)
+        app_key(a, 'B');
     return 0;
 }
 

@@ -23,6 +23,7 @@ struct ui_options {
     uint32_t start;       /* step to open at, as soon as it is there; 0: the first */
     uint32_t *left_at;    /* gets the step where the person left; may be NULL */
     struct ui_place place; /* at 0: nowhere; else where to go as soon as that step is there */
+    bool compare;         /* open with the feed's other history beside this one */
 };
 
 /* Can a screen be drawn here? 0 if so. -1 and a sentence (no terminal, TERM=dumb, …) if not: print plain

@@ -46,6 +46,10 @@ struct cache {
     uint32_t holder;           /* name of the lock that is taken or released by hand; 0: it has none */
     uint32_t key_text;         /* name of the key as a person typed it, for sentences; 0: nobody did */
     struct cache_listener listen;
+    /* Who goes, instead of the policy's first leaf: one that knows what comes (trace/future.h). NULL: the policy.
+     * 0: nobody. Called while evict runs. */
+    uint32_t (*victim)(void *ctx);
+    void *victim_ctx;
 };
 
 /* A key as the tree sees it: whole pages of units, with their namespace (sglang §1 "Key"). */

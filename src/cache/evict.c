@@ -27,6 +27,11 @@ static uint32_t deciding_tick(const struct world *w, uint32_t node)
     return by_birth ? w->node[node].creation_time : w->node[node].last_access;
 }
 
+static uint32_t order_of(const struct cache *c)
+{
+    return c->victim != NULL ? POLICY_COUNT : c->w->head.policy;
+}
+
 static void evict_node(struct cache *c, uint32_t node, uint32_t *freed, uint32_t want)
 {
     uint32_t parent = c->w->node[node].parent, len = c->w->node[node].len; /* E2a */
@@ -36,8 +41,8 @@ static void evict_node(struct cache *c, uint32_t node, uint32_t *freed, uint32_t
     req_drop_tags(c, node);
     radix_delete_leaf(c, node);
     *freed += len;
-    uint32_t next = tape_recording(c->t) ? leaves_first(&c->leaves, c->w) : 0; /* only for the sentence */
-    CACHE_EMIT(c, VICTIM, node, len, *freed, want, deciding_tick(c->w, node), c->w->head.policy, next,
+    uint32_t next = tape_recording(c->t) && c->victim == NULL ? leaves_first(&c->leaves, c->w) : 0; /* only for the sentence */
+    CACHE_EMIT(c, VICTIM, node, len, *freed, want, deciding_tick(c->w, node), order_of(c), next,
                next != 0 ? deciding_tick(c->w, next) : 0);
     if (node_evictable(c->w, parent)) /* E2b */
         CACHE_EMIT(c, NEW_CANDIDATE, parent);
@@ -48,10 +53,11 @@ bool evict(struct cache *c, uint32_t n, uint32_t req, uint32_t *freed)
     *freed = 0;
     if (c->w->head.disabled)
         return true;
-    observe_candidates(c); /* E1 */
-    CACHE_EMIT(c, EVICT, n, pool_free_slots(c->w), c->leaves.count, c->w->head.policy, req);
+    if (c->victim == NULL) /* the policy's order says nothing about it */
+        observe_candidates(c); /* E1 */
+    CACHE_EMIT(c, EVICT, n, pool_free_slots(c->w), c->leaves.count, order_of(c), req);
     while (*freed < n) { /* E2 */
-        uint32_t node = leaves_first(&c->leaves, c->w);
+        uint32_t node = c->victim != NULL ? c->victim(c->victim_ctx) : leaves_first(&c->leaves, c->w);
         if (node == 0)
             break;
         if (!cache_more(c, c->w->node[node].len))

@@ -14,6 +14,7 @@
 #include "cli/version.h"
 #include "script/nearest.h"
 #include "script/script.h"
+#include "script/workload.h"
 #include "tape/event.h"
 
 static const struct cli_option_info OPTIONS[OPT_COUNT] = {
@@ -139,6 +140,20 @@ static void help_script(struct buf *out)
     }
 }
 
+static void help_workloads(struct buf *out)
+{
+    for (unsigned i = 0; workload_name((enum workload)i) != NULL; i++) {
+        struct workload_shape s = workload_default((enum workload)i);
+        buf_printf(out, "%s\n    %s\n    seed=%u requests=%u", workload_name((enum workload)i),
+                   workload_teaches((enum workload)i), s.seed, s.requests);
+        if (s.groups > 0)
+            buf_printf(out, " groups=%u", s.groups);
+        if (s.turns > 0)
+            buf_printf(out, " turns=%u", s.turns);
+        buf_printf(out, " prefix=%u question=%u answer=%u\n", s.prefix, s.question, s.answer);
+    }
+}
+
 static void help_events(struct buf *out)
 {
     static const char *const DEPTHS[] = {"request", "operation", "event"};
@@ -148,6 +163,10 @@ static void help_events(struct buf *out)
 
 int cli_help_command(const char *name, struct buf *out, struct err *e)
 {
+    if (strcmp(name, "workloads") == 0) {
+        help_workloads(out);
+        return 0;
+    }
     if (strcmp(name, "script") == 0 || strcmp(name, "events") == 0 || strcmp(name, "man") == 0) {
         if (*name == 's')
             help_script(out);

@@ -50,6 +50,8 @@
     X(FORMAT, "format", 0, "text|ansi|svg|dot|json", "of a screen: text, ansi, svg; of a tree: dot, json")   \
     X(NO_SAVE, "no-save", 0, NULL, "keep no progress")                                                       \
     X(YES, "yes", 0, NULL, "do not ask")                                                                     \
+    X(DESIGNS, "designs", 0, "LIST", "who races: radix,chain,trie,exact,none,bound (all of them)")           \
+    X(POLICIES, "policies", 0, "LIST", "of the radix tree: lru,…,slru,belady, or all (lru,belady)")         \
     X(SPEED, "speed", 0, "STEPS", "steps a second of a cast (2)")                                            \
     X(FROM, "from", 0, "FORMAT|STEP", "import: the file's format; export: the first step of a cast")         \
     X(TO, "to", 0, "STEP", "the last step of a cast")                                                        \
@@ -57,7 +59,7 @@
     X(DIFF, "diff", 0, NULL, "compare with what the simulator does on the same stores")                      \
     X(AGAINST, "against", 0, "RUN", "compare with the events of a script, a recording or a file of events")\
     X(CAPACITY, "capacity", 0, "LIST", "blocks that the cache of a trace holds, such as 1000,20000,unlimited") \
-    X(BLOCK, "block", 0, "TOKENS", "tokens of a block of a trace (512; Qwen-Bailian: 16)")                   \
+    X(BLOCK, "block", 0, "TOKENS", "tokens of a block: of a trace (512; Qwen-Bailian 16), of the race's chain (16)")\
     X(CSV, "csv", 0, NULL, "comma-separated values alone on standard output")                                \
     X(REQUESTS, "requests", 0, "A-B", "the requests of a trace to show or to take, counted from 1")
 
@@ -93,6 +95,15 @@
       "computed and reused, wall time and FLOPs of both, whether the answers agree token by token, and the\n"\
       "largest difference of any logit over all positions that both compute (0 in exact mode).\n"            \
       "Exit code 1 on any difference. The default is the scenario shared-system-prompt.")                    \
+    X(race, "race", "WORKLOAD | SCENARIO | FILE.rxs",                                                        \
+      "model max pool page designs policies block json csv plain ascii theme",                              \
+      "cache designs and eviction policies side by side on one workload",                                    \
+      "Every request and insert of the script goes through each design, one at a time, with equally many\n"  \
+      "slots. Printed are hits, evictions, bytes of metadata and operations, a ledger of tokens saved, and the\n" \
+      "first request where a design differs from the first one. In a terminal the stepper opens there: with two\n" \
+      "policies of the radix tree as two branches of one history. belady looks ahead and evicts the leaf that is\n" \
+      "read again last: on nodes of unequal size not always the best. bound is the most any of them could hit.\n" \
+      "help workloads lists the workloads.")                                                                 \
     X(replay, "replay", "FILE.rxt | FILE.rxs | TRACE", "history-mb plain ascii theme model capacity policy block requests ", \
       "open a recording, run a script, or replay a trace, and step through it",                              \
       "A recording opens without a model. With --plain, or without a terminal, every event is printed.\n"    \
@@ -127,8 +138,9 @@
       "print what a shell needs to complete command lines",                                                  \
       "`make install` puts them where the shells look. By hand: eval \"$(radixscope completion bash)\".\n"    \
       "scenarios prints the names that `play` takes, which the shells ask for.")                             \
-    X(help, "help", "[COMMAND | script | events | man]", "", "this list, or what one command does",          \
-      "script: the language of .rxs files. events: the kinds of steps. man: the manual page, for man(1).")
+    X(help, "help", "[COMMAND | script | workloads | events | man]", "", "this list, or what one command does",          \
+      "script: the language of .rxs files. workloads: made-up request streams, their shapes and what each teaches.\n" \
+      "events: the kinds of steps. man: the manual page, for man(1).")
 
 /* Commands that read their own words: int run(int argc, char **argv).
  *

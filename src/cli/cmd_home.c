@@ -9,6 +9,7 @@
 #include "cli/lessons.h"
 #include "cli/places.h"
 #include "cli/state.h"
+#include "script/workload.h"
 #include "ui/home.h"
 
 enum { HOME_ENTRIES = 256, FIRST_LINE = 4096 };
@@ -153,6 +154,9 @@ static int menu_fill(struct menu *m, struct err *e)
         buf_free(&path);
         return -1;
     }
+    for (unsigned i = 0; workload_name((enum workload)i) != NULL; i++)
+        menu_add(m, "workloads", workload_name((enum workload)i), workload_teaches((enum workload)i), "play",
+                 workload_name((enum workload)i));
     size_t data = path.len;
     buf_puts(&path, "/sandbox");
     if (!path.failed)
@@ -176,6 +180,8 @@ static const char *group_help(const char *group)
         return "Lessons, opened with radixscope lesson NAME";
     if (strcmp(group, "scenarios") == 0)
         return "Scenarios, opened with radixscope play NAME";
+    if (strcmp(group, "workloads") == 0)
+        return "Workloads: made-up request streams, opened with radixscope play NAME or radixscope race NAME";
     if (strcmp(group, "sandbox") == 0)
         return "Sandbox: an empty tree for your own commands, opened with radixscope play FILE";
     if (strcmp(group, "recordings") == 0)

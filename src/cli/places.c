@@ -185,13 +185,29 @@ static int unknown_scenario(const struct cli *c, const char *name, struct err *e
     return -1;
 }
 
+/* The file of a scenario or workload below the data folder *path, appended; false: there is none. */
+static bool named_script(const char *name, struct buf *path)
+{
+    static const char *const FOLDERS[] = {"scenarios", "workloads"};
+    size_t data = path->len;
+    for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++) {
+        buf_printf(path, "/%s/%s.rxs", FOLDERS[i], name);
+        if (path->failed)
+            return false;
+        if (access(path->data, R_OK) == 0)
+            return true;
+        path->len = data;
+        path->data[data] = '\0';
+    }
+    return false;
+}
+
 bool place_is_scenario(const struct cli *c, const char *name)
 {
     struct buf path = {0};
     struct err ignored = {0};
     bool is = *name != '\0' && strchr(name, '/') == NULL && place_data(c, &path, &ignored) == 0;
-    buf_printf(&path, "/scenarios/%s.rxs", name);
-    is = is && !path.failed && access(path.data, R_OK) == 0;
+    is = is && named_script(name, &path);
     buf_free(&path);
     return is;
 }
@@ -205,8 +221,13 @@ int place_scenario(const struct cli *c, const char *name, struct buf *out, struc
     size_t start = out->len;
     if (place_data(c, out, e) != 0)
         return -1;
-    buf_printf(out, "/scenarios/%s.rxs", name);
-    if (!out->failed && access(out->data + start, R_OK) == 0)
+    struct buf path = {0};
+    buf_puts(&path, out->data + start);
+    bool found = named_script(name, &path);
+    out->len = start;
+    buf_puts(out, buf_text(&path));
+    buf_free(&path);
+    if (found)
         return 0;
     return unknown_scenario(c, name, e);
 }

@@ -459,3 +459,13 @@ int show_recording(struct cli *c, const char *path, struct err *e)
     recording_free(r);
     return rc;
 }
+
+int show_feed(struct cli *c, const struct ui_feed *feed, uint32_t start, bool compare, struct err *e)
+{
+    if (show_check_theme(c, e) != 0)
+        return -1;
+    struct ui_options options = show_options(c);
+    options.start = start;
+    options.compare = compare;
+    return app_run(feed, &options, e);
+}

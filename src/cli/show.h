@@ -16,6 +16,9 @@ enum show_way { SHOW_ON_SCREEN, SHOW_AS_SESSION, SHOW_PRINTED };
 enum show_way show_choose_way(const struct cli *c);
 int show_check_theme(const struct cli *c, struct err *e);
 struct ui_options show_options(struct cli *c);
+
+/* The stepper on a feed, at step `start`, with the other history beside it if `compare`. */
+int show_feed(struct cli *c, const struct ui_feed *feed, uint32_t start, bool compare, struct err *e);
 int show_recording(struct cli *c, const char *path, struct err *e);
 
 #endif

@@ -9,10 +9,12 @@
 #include "base/xalloc.h"
 #include "script/past.h"
 #include "engine/poison.h"
+#include "engine/told.h"
 #include "model/chat.h"
 #include "model/lora.h"
 #include "script/expect.h"
 #include "script/nearest.h"
+#include "script/workload.h"
 
 struct message {
     const char *role;
@@ -46,6 +48,7 @@ struct runner {
     struct loaded *adapter;        /* (adapters) */
     size_t adapters, adapters_cap;
     struct ids ids;                /* of the command at hand */
+    struct ids told;               /* of its answer, where that is given */
     struct sampling sampling;      /* of the request at hand */
     struct sample_params params;
     struct buf answer;
@@ -133,6 +136,7 @@ void runner_free(struct runner *r)
     past_free(&r->past);
     xfree(r->title);
     ids_free(&r->ids);
+    ids_free(&r->told);
     buf_free(&r->answer);
     xfree(r);
 }
@@ -404,6 +408,41 @@ static int do_request(struct runner *r, const struct script_command *c, struct r
     return 0;
 }
 
+/* Without a model: the answer is given, and the cache does what it would do. */
+static int do_told(struct runner *r, const struct script_command *c, struct runner_report *rep,
+                   struct request_report *out, struct err *e)
+{
+    const struct script_arg *text = script_arg(c, "text"), *answer = script_arg(c, "answer");
+    ids_clear(&r->ids);
+    ids_clear(&r->told);
+    if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0 ||
+        lexicon_encode(r->words, answer->text, answer->len, &r->told, e) != 0)
+        return -1;
+    struct request_spec spec = make_spec(r, c);
+    struct told_request q = {.prompt = r->ids.at, .n = spec.n, .answer = r->told.at, .out = (uint32_t)r->told.len,
+                             .extra_key = spec.extra_key, .label = spec.label, .priority = spec.priority};
+    struct told_report said;
+    if (told_run(engine_cache(r->engine), &q, &said, e) != 0)
+        return -1;
+    *out = (struct request_report){.outcome = said.refused ? OUTCOME_REFUSED : OUTCOME_DONE,
+                                   .request = said.request, .prompt_tokens = q.n, .cached_tokens = said.cached,
+                                   .computed_tokens = said.refused ? 0 : q.n - said.cached,
+                                   .generated_tokens = said.refused ? 0 : q.out,
+                                   .reason = said.refused ? FINISH_NO_SLOTS : FINISH_LENGTH};
+    if (said.refused)
+        snprintf(out->why, sizeof out->why, "a request of %u tokens is larger than the pool", q.n + q.out - 1);
+    rep->request = out;
+    rep->ids = q.prompt;
+    rep->units = q.n;
+    rep->told = q.answer;
+    rep->told_n = q.out;
+    rep->prompt = text->text;
+    rep->prompt_len = text->len;
+    rep->answer = answer->text;
+    rep->answer_len = answer->len;
+    return 0;
+}
+
 /* Sentences quote the key as it was typed. */
 static int name_key(struct runner *r, const char *text, size_t len, struct err *e)
 {
@@ -426,6 +465,7 @@ static int do_key(struct runner *r, const struct script_command *c, struct runne
     if (lexicon_encode(r->words, text->text, text->len, &r->ids, e) != 0)
         return -1;
     rep->units = (uint32_t)r->ids.len;
+    rep->ids = r->ids.at;
     if (name_key(r, text->text, text->len, e) != 0)
         return -1;
     if (c->kind == RXS_MATCH)
@@ -532,6 +572,9 @@ static int do_action(struct runner *r, const struct script_command *c, struct ru
 {
     switch (c->kind) {
     case RXS_REQUEST:
+        if (r->model == NULL)
+            return do_told(r, c, rep, out, e);
+        return do_request(r, c, rep, spec, out, e);
     case RXS_TURN: return do_request(r, c, rep, spec, out, e);
     case RXS_INSERT:
     case RXS_MATCH: return do_key(r, c, rep, e);
@@ -622,6 +665,30 @@ static enum run_result run_rest(struct runner *r, const struct script *s, const 
     return rc;
 }
 
+/* The requests of a workload, each run and reported as a command of its own. */
+static enum run_result run_workload(struct runner *r, const struct script *s, const struct script_command *c,
+                                    struct err *e)
+{
+    enum workload which;
+    struct workload_shape shape;
+    struct buf text = {0};
+    struct err inner = {0};
+    struct script *lines = NULL;
+    if (workload_read(c, &which, &shape, &inner) == 0 &&
+        workload_write(which, &shape, r->model == NULL, &text, &inner) == 0)
+        lines = script_parse("", buf_text(&text), text.len, c->line, &inner);
+    buf_free(&text);
+    if (lines == NULL)
+        return failed_at(s, c, &inner, e);
+    for (uint32_t i = 0; i < lines->count; i++) {
+        lines->command[i].line = c->line;
+        lines->command[i].column = c->column;
+    }
+    enum run_result rc = runner_script(r, lines, &inner);
+    script_free(lines);
+    return rc == RUN_FAILED ? failed_at(s, c, &inner, e) : rc;
+}
+
 enum run_result runner_command(struct runner *r, const struct script *s, const struct script_command *c, struct err *e)
 {
     if (atomic_load(&r->cancel))
@@ -642,7 +709,7 @@ enum run_result runner_command(struct runner *r, const struct script *s, const s
     }
     if (script_info(c->kind)->role == ROLE_SETTING)
         return RUN_DONE; /* the world was made with it */
-    return run_action(r, s, c, e);
+    return c->kind == RXS_WORKLOAD ? run_workload(r, s, c, e) : run_action(r, s, c, e);
 }
 
 enum run_result runner_script(struct runner *r, const struct script *s, struct err *e)

@@ -31,6 +31,9 @@ struct runner_report {
     const struct request_report *request;
     const char *prompt, *answer;        /* the user's text; the answer without its end token */
     size_t prompt_len, answer_len;
+    const uint32_t *ids;                /* (units) of an insert or match, of a request's prompt; else NULL */
+    const uint32_t *told;               /* (told_n) the answer's tokens where it was given, else NULL */
+    uint32_t told_n;
     uint32_t units, matched, added, freed;
     bool no_slots;                      /* an insert that the pool was too small for */
 };

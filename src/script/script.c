@@ -725,11 +725,14 @@ int script_check(const struct script *s, const struct script_settings *with, str
 {
     for (uint32_t i = 0; i < s->count; i++) {
         const struct script_command *c = &s->command[i];
-        bool wants_model = c->kind == RXS_REQUEST || c->kind == RXS_TURN || c->kind == RXS_ADAPTER;
+        bool told = c->kind == RXS_REQUEST && script_arg(c, "answer") != NULL;
+        bool wants_model = (c->kind == RXS_REQUEST && !told) || c->kind == RXS_TURN || c->kind == RXS_ADAPTER;
+        if (told && with->tokens == TOKENS_MODEL)
+            return script_fail(s, c, 0, e, "answer= is for tokens words or letters: here the model answers");
         if (wants_model && with->tokens != TOKENS_MODEL) {
             script_fail(s, c, 0, e, "%s needs the model, but this script has tokens %s", script_info(c->kind)->name,
                         token_source_name(with->tokens));
-            return err_hint(e, "insert and match work without a model; or leave the tokens line out");
+            return err_hint(e, "request with answer=\"…\", insert and match work without a model; or leave the tokens line out");
         }
         if (check_sampling(s, c, e) != 0)
             return -1;

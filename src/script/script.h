@@ -39,7 +39,7 @@ enum script_role {
  *  X(ENUM, "word", ROLE, "operands", "options", "help") */
 #define SCRIPT_REQUEST_OPTIONS                                                                               \
     "max:c label:t ns:t adapter:n shared_namespace:! session:t priority:i temperature:f top_k:c top_p:f min_p:f "\
-    "repetition_penalty:f seed:c stop:s raw:! ids:!"
+    "repetition_penalty:f seed:c stop:s raw:! ids:! answer:t"
 #define SCRIPT_COMMANDS(X)                                                                                   \
     X(TITLE, "title", SETTING, "text:t", "", "the name people see")                                          \
     X(POOL, "pool", SETTING, "slots:z", "", "how many KV slots there are")                                   \
@@ -58,6 +58,8 @@ enum script_role {
       "a user message in a new conversation: prefill, answer, keep its KV in the tree")                      \
     X(TURN, "turn", ACTION, "text:t", SCRIPT_REQUEST_OPTIONS,                                                \
       "the next user message of the conversation that was answered last")                                    \
+    X(WORKLOAD, "workload", ACTION, "name:n", "seed:c requests:z groups:c turns:c prefix:c question:c answer:c zipf:f",\
+      "requests of a made-up workload: radixscope help workloads lists them and what each teaches")          \
     X(INSERT, "insert", ACTION, "text:t", "ns:t priority:i", "insert a key into the tree, with slots of its own") \
     X(MATCH, "match", ACTION, "text:t", "ns:t", "look for the longest cached prefix; may split a node")      \
     X(LOCK, "lock", ACTION, "name:n text:t", "ns:t", "hold the nodes that match text; unlock by name")       \

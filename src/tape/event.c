@@ -130,6 +130,7 @@ static const char *policy_reason(uint32_t policy)
     case POLICY_FILO: return "it was made last";
     case POLICY_PRIORITY: return "its priority is lowest, then it was used longest ago";
     case POLICY_SLRU: return "it was used longest ago among those inserted once, if there are any";
+    case POLICY_COUNT: return "of all that may go it is read again last, or never";
     default: return "the policy's order begins with it";
     }
 }

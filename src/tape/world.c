@@ -12,7 +12,7 @@ static const char *const POLICY_NAMES[POLICY_COUNT] = {
 
 const char *policy_name(uint32_t policy)
 {
-    return policy < POLICY_COUNT ? POLICY_NAMES[policy] : "?";
+    return policy < POLICY_COUNT ? POLICY_NAMES[policy] : policy == POLICY_COUNT ? "belady" : "?";
 }
 
 int policy_parse(const char *name, uint32_t *policy, struct err *e)

@@ -266,7 +266,7 @@ double node_last_access(const struct world *w, uint32_t node);
 
 uint32_t node_start(const struct world *w, uint32_t node); /* units above it on its path */
 uint32_t pool_free_slots(const struct world *w);           /* slots that can be handed out, side list too */
-const char *policy_name(uint32_t policy);
+const char *policy_name(uint32_t policy); /* POLICY_COUNT, which no world has: "belady" (trace/future.h) */
 int policy_parse(const char *name, uint32_t *policy, struct err *e); /* any case */
 
 /* The next node in preorder after `node` (children in insertion order); 0 at the end. Start with ROOT. */
