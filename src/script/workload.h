@@ -27,13 +27,13 @@
 #define WORKLOADS(X)                                                                                         \
     X(SHARED_SYSTEM, "shared-system", 24, 1, 0, 24, 6, 4,                                                    \
       "one system prompt for everybody: computed once, then only questions cost")                            \
-    X(FEW_SHOT, "few-shot", 24, 3, 4, 8, 6, 2,                                                               \
+    X(FEW_SHOT, "few-shots", 24, 3, 4, 8, 6, 2,                                                               \
       "a few sets of worked examples: whoever uses the same set reuses all of it")                           \
     X(MULTI_TURN, "multi-turn-chat", 32, 4, 6, 12, 5, 6,                                                          \
       "conversations take turns: each prompt repeats its history, answers too")                              \
     X(AGENT, "agent", 32, 2, 8, 32, 10, 4,                                                                   \
       "an agent calls tools: the context only grows, all but the newest result is a hit")                    \
-    X(TREE_OF_THOUGHT, "tree-of-thought", 31, 1, 2, 20, 2, 6,                                                \
+    X(TREE_OF_THOUGHT, "tree-of-thoughts", 31, 1, 2, 20, 2, 6,                                                \
       "thoughts branch: siblings share the path above them, and leaves die young")                           \
     X(SELF_CONSISTENCY, "self-consistency", 24, 0, 4, 20, 6, 8,                                              \
       "one question asked several times: all but the last token of the prompt hits")                         \
