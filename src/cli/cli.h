@@ -76,7 +76,7 @@
       "at a terminal --plain also takes commands (next, back, op, show, help, quit).\n"                      \
       "SCENARIO is a name that `radixscope` alone lists; the default is shared-system-prompt. rx1:… is a\n"  \
       "state string, which `:state` shows: it opens the same scene at the same step.")                       \
-    X(lesson, "lesson", "[NAME | FILE.md | list | check FILE… | new FILE | sheet NAME | notes NAME | reset NAME | figures]", \
+    X(lesson, "lesson", "[NAME | FILE.md | list | check FILE… | new FILE | sheet NAME | notes NAME | reset NAME | keys NAME | figures]", \
       "plain ascii theme model no-save yes",                                                                 \
       "take a lesson; without a name: the list",                                                             \
       "A lesson is text, then an action of the real engine, then a pause; a question comes before the step\n"\

@@ -134,7 +134,8 @@ static const struct {
     const char *word;
     int (*run)(struct cli *c, struct err *e);
 } WORDS[] = {{"list", list_lessons},   {"check", check_lessons}, {"figures", print_figures}, {"sheet", print_sheet},
-             {"notes", print_notes},   {"new", lesson_new_file}, {"reset", lesson_reset}};
+             {"notes", print_notes},   {"new", lesson_new_file}, {"reset", lesson_reset},
+             {"keys", lesson_keys}};
 
 int cmd_lesson(struct cli *c, struct err *e)
 {
@@ -143,5 +144,7 @@ int cmd_lesson(struct cli *c, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
         if (strcmp(c->arg[0], WORDS[i].word) == 0)
             return WORDS[i].run(c, e);
-    return err_usage(e, "lesson has no part called %.60s", c->arg[0]);
+    if (c->args > 1)
+        return err_usage(e, "lesson takes one lesson, not %d operands", c->args);
+    return lesson_play(c, e);
 }

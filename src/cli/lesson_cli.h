@@ -29,6 +29,7 @@ struct lesson_names lesson_names_of(struct cli *c);
 
 int lesson_new_file(struct cli *c, struct err *e);
 int lesson_reset(struct cli *c, struct err *e);
+int lesson_keys(struct cli *c, struct err *e);
 int lesson_play(struct cli *c, struct err *e);
 
 /* The person's progress, or none with --no-save; a message about a damaged file goes to stderr. */

@@ -109,9 +109,14 @@ static int order_values(const struct question *q, const struct lesson_env *env, 
     struct buf b = {0};
     bool used[LESSON_OPTIONS] = {false};
     int n = 0;
+    bool packed = q->options < 10 && (int)strspn(answer, "0123456789") == q->options;
     for (const char *c = answer + strspn(answer, " ,"); *c != '\0'; n++) {
-        char *end;
+        char *end, digit[2] = {*c, '\0'};
         long k = strtol(c, &end, 10);
+        if (packed) { /* "213": fewer than ten items need no blanks */
+            k = strtol(digit, NULL, 10);
+            end = (char *)(uintptr_t)c + 1;
+        }
         if (end == c || k < 1 || k > q->options || used[k - 1]) {
             buf_free(&b);
             return err_set(e, "an order is the numbers 1 to %d, each once, such as 2 1 …", q->options);

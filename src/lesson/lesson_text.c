@@ -140,8 +140,11 @@ int prose_show(const struct prose *p, const struct lesson_env *env, int width, i
             begin_part(&w, s);
             continue;
         }
+        bool quoted = (s->flags & SPAN_CODE) != 0 && !w.pre; /* without colours, code needs its quotes */
+        buf_puts(&text, quoted ? "`" : "");
         if (span_show(s, env, &text, e) != 0)
             rc = -1;
+        buf_puts(&text, quoted ? "`" : "");
         add_words(&w, buf_text(&text));
         buf_free(&text);
     }

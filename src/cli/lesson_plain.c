@@ -1,0 +1,285 @@
+#include "cli/lesson_plain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/plain.h"
+#include "cli/session.h"
+#include "cli/source.h"
+#include "lesson/lesson_text.h"
+
+enum { WIDTH = 78 };
+
+/*  X(ENUM, "word", "short", "help") */
+#define LESSON_WORDS(X)                                                                                       \
+    X(HINT, "hint", "h", "a hint; after three the solution")                                                 \
+    X(BACK, "back", "b", "to the part before")                                                               \
+    X(AGAIN, "again", "", "show this part again")                                                            \
+    X(SHOW, "show", "s", "the tree, the slots and the requests at this moment")                              \
+    X(RESTART, "restart", "", "begin the challenge anew; its commands are counted from 0")                   \
+    X(SKIP, "skip", "", "leave this question or challenge out")                                              \
+    X(FIRST, "first", "", "to the beginning of the lesson")                                                  \
+    X(HELP, "help", "?", "this list")                                                                        \
+    X(QUIT, "quit", "q", "leave; the lesson goes on here next time")
+
+enum lesson_word {
+#define X(id, ...) DO_##id,
+    LESSON_WORDS(X)
+#undef X
+    DO_COUNT
+};
+
+static const struct {
+    const char *word, *brief, *help;
+} WORD[DO_COUNT] = {
+#define X(id, word, brief, help) {word, brief, help},
+    LESSON_WORDS(X)
+#undef X
+};
+
+static int find_word(const char *line)
+{
+    for (int i = 0; i < DO_COUNT; i++)
+        if (strcmp(line, WORD[i].word) == 0 || (*line != '\0' && strcmp(line, WORD[i].brief) == 0))
+            return i;
+    return -1;
+}
+
+static void show_help(struct buf *out)
+{
+    buf_puts(out, "  Enter    -  go on\n");
+    for (int i = 0; i < DO_COUNT; i++)
+        buf_printf(out, "  %-8s %-2s %s\n", WORD[i].word, WORD[i].brief, WORD[i].help);
+    buf_puts(out, "  : LINE      try a command of the script language from this moment; the lesson stays where it is\n"
+                  "  Anything else is an answer, or a command of the challenge.\n");
+}
+
+/* ---- what is shown ------------------------------------------------------------------------------------ */
+
+static void show_piece(const struct piece *piece, struct buf *out)
+{
+    struct buf text = {0};
+    struct err ignored = {0};
+    if (piece->prose != NULL)
+        prose_show(piece->prose, &piece->env, WIDTH, 0, &text, &ignored);
+    else
+        buf_printf(&text, "%s\n", piece->words);
+    buf_puts(out, buf_text(&text));
+    buf_free(&text);
+}
+
+/* Paragraphs apart, the options of a question together. */
+static void show_pieces(const struct player *p, bool only_fresh, struct buf *out)
+{
+    struct piece *piece = calloc(PLAYER_PIECES, sizeof *piece);
+    int fresh, n = piece != NULL ? player_pieces(p, piece, &fresh) : 0;
+    for (int i = only_fresh ? fresh : 0; i < n; i++) {
+        if (piece[i].prose != NULL || piece[i].strong)
+            buf_putc(out, '\n');
+        show_piece(&piece[i], out);
+    }
+    free(piece);
+}
+
+static void show_steps(struct player *p, struct buf *out)
+{
+    struct plain plain;
+    struct err ignored = {0};
+    struct ui_words words = source_words(runner_lexicon(p->scene->runner));
+    if (plain_init(&plain, runner_tape(p->scene->runner), &words, &ignored) != 0)
+        return;
+    cursor_seek(&plain.cursor, p->branch, p->step - (p->step > 0));
+    for (uint32_t n = p->step > 0 ? p->step : 1; n <= p->limit; n++)
+        plain_step(&plain, n, out);
+    plain_done(&plain);
+}
+
+static void show_world(struct player *p, struct buf *out)
+{
+    if (p->scene == NULL) {
+        buf_puts(out, "Nothing has run yet.\n");
+        return;
+    }
+    struct ui_words words = source_words(runner_lexicon(p->scene->runner));
+    struct lesson_env env = {.run = p->run, .scene = p->scene, .branch = p->branch, .at = p->step};
+    plain_scene(env_scene(&env), &words, out);
+}
+
+/* ---- what is done ------------------------------------------------------------------------------------- */
+
+/* Run a line beside the path: on another branch, which the lesson never sees. */
+static int try_line(struct player *p, const char *line, struct buf *out, struct err *e)
+{
+    if (p->scene == NULL)
+        return err_set(e, "nothing has run yet: there is nothing to try a command on");
+    if (p->challenge != NULL)
+        return err_set(e, "in a challenge every command counts: type it without the colon");
+    struct runner *r = p->scene->runner;
+    struct tape *t = runner_tape(r);
+    if (runner_act_at(r, p->branch, p->step, e) != 0)
+        return -1;
+    struct plain plain;
+    struct ui_words words = source_words(runner_lexicon(r));
+    uint32_t from = tape_length(t, tape_branch(t));
+    int rc = challenge_run(p->scene, line, e);
+    int branch = tape_branch(t);
+    if (plain_init(&plain, t, &words, e) == 0) {
+        cursor_seek(&plain.cursor, branch, from);
+        for (uint32_t n = from + 1; n <= tape_length(t, branch); n++)
+            plain_step(&plain, n, out);
+        plain_done(&plain);
+        buf_puts(out, "(That was beside the path. The lesson stands where it was.)\n");
+    }
+    return rc;
+}
+
+static int go_on(struct player *p, struct buf *out, struct err *e)
+{
+    enum player_phase was = p->phase;
+    int rc = player_next(p, e);
+    if (rc == 1 && p->phase == PHASE_DO)
+        buf_puts(out, "Type a command; hint helps, skip leaves the challenge out.\n");
+    else if (rc == 1)
+        buf_puts(out, "Type an answer; hint helps, skip leaves the question out.\n");
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    if (p->phase == PHASE_ACT && was == PHASE_TEXT) {
+        show_steps(p, out);
+        p->step = p->limit; /* in lines the whole action has been read */
+    } else if (p->phase != PHASE_OVER) {
+        show_pieces(p, false, out);
+    }
+    return 0;
+}
+
+static int skip(struct player *p, struct buf *out, struct err *e)
+{
+    if (p->at + 1 < p->parts && player_goto(p, p->at + 1, e) != 0)
+        return -1;
+    show_pieces(p, false, out);
+    return 0;
+}
+
+static int reply(struct player *p, const char *line, struct buf *out, struct err *e)
+{
+    int rc;
+    if (p->challenge != NULL) {
+        uint32_t from = p->step;
+        int branch = p->branch;
+        if (player_command(p, p->branch, p->step, line, e) != 0)
+            return -1;
+        uint32_t to = p->step;
+        p->step = branch == p->branch ? from + 1 : p->step;
+        show_steps(p, out);
+        p->step = to;
+        if (p->phase == PHASE_SOLVED)
+            show_pieces(p, true, out);
+        return 0;
+    }
+    rc = player_answer(p, line, e);
+    if (rc == 1)
+        return err_set(e, "nothing is asked here: Enter goes on, help lists what can be typed");
+    if (rc != 0)
+        return -1;
+    struct buf steps = {0};
+    show_pieces(p, true, out);
+    if (p->phase == PHASE_WRONG && p->scene != NULL && p->step > 0) {
+        show_steps(p, &steps);
+        buf_printf(out, "\n%s\nEnter: try again.\n", buf_text(&steps));
+        buf_free(&steps);
+    }
+    return 0;
+}
+
+static int serve(struct player *p, enum lesson_word word, struct buf *out, struct err *e)
+{
+    switch (word) {
+    case DO_HINT:
+        if (!player_hint(p))
+            return err_set(e, "nothing is asked here");
+        show_pieces(p, true, out);
+        return 0;
+    case DO_BACK:
+        if (player_back(p, e) < 0)
+            return -1;
+        show_pieces(p, false, out);
+        return 0;
+    case DO_AGAIN: show_pieces(p, false, out); return 0;
+    case DO_SHOW: show_world(p, out); return 0;
+    case DO_RESTART:
+        if (p->challenge == NULL)
+            return err_set(e, "no challenge is open");
+        if (player_restart(p, e) != 0)
+            return -1;
+        buf_puts(out, "The challenge begins anew.\n");
+        return 0;
+    case DO_SKIP: return skip(p, out, e);
+    case DO_FIRST:
+        if (player_goto(p, 0, e) != 0)
+            return -1;
+        show_pieces(p, false, out);
+        return 0;
+    default: show_help(out); return 0;
+    }
+}
+
+static int one_line(struct player *p, char *line, bool *quit, struct buf *out, struct err *e)
+{
+    line += strspn(line, " \t");
+    line[strcspn(line, "\r\n")] = '\0';
+    for (size_t n = strlen(line); n > 0 && line[n - 1] == ' '; n--)
+        line[n - 1] = '\0';
+    if (*line == '\0')
+        return go_on(p, out, e);
+    int word = find_word(line);
+    *quit = word == DO_QUIT;
+    if (*line == ':')
+        return try_line(p, line + 1 + strspn(line + 1, " "), out, e);
+    if (word == DO_QUIT)
+        return 0;
+    return word >= 0 ? serve(p, (enum lesson_word)word, out, e) : reply(p, line, out, e);
+}
+
+/* ---- the conversation --------------------------------------------------------------------------------- */
+
+static int print(struct buf *out, const struct err *said, struct err *e)
+{
+    if (said->set)
+        buf_printf(out, "! %s%s%s\n", said->what, said->hint[0] != '\0' ? "; " : "", said->hint);
+    return cli_print(out, e) != 0 ? -1 : cli_flush(e);
+}
+
+static int greet(const struct player *p, struct err *e)
+{
+    const struct lesson_head *h = &p->run->lesson->head;
+    struct buf b = {0};
+    buf_printf(&b, "%s: about %u minutes. Enter goes on, help lists the rest.\n", h->title, h->minutes);
+    for (int i = 0; i < h->objectives && !p->resumed; i++)
+        buf_printf(&b, "  - %s\n", h->objective[i]);
+    if (p->resumed)
+        buf_printf(&b, "You were here before: part %zu of %zu (first begins anew).\n", p->at + 1, p->parts);
+    show_pieces(p, false, &b);
+    return print(&b, &(struct err){0}, e);
+}
+
+int lesson_converse(struct player *p, FILE *in, struct err *e)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    bool quit = false;
+    int rc = greet(p, e);
+    while (rc == 0 && !quit && p->phase != PHASE_OVER) {
+        struct buf out = {0};
+        struct err said = {0};
+        fputs(player_question(p) != NULL && p->phase != PHASE_RIGHT && p->phase != PHASE_SOLVED ? "? " : "> ", stdout);
+        fflush(stdout);
+        if (getline(&line, &cap, in) < 0)
+            break;
+        one_line(p, line, &quit, &out, &said);
+        rc = print(&out, &said, e);
+    }
+    free(line); /* getline's, not ours */
+    if (rc == 0 && !quit && p->phase != PHASE_OVER)
+        fputc('\n', stdout);
+    return rc;
+}

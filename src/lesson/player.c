@@ -1,0 +1,432 @@
+#include "lesson/player.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "lesson/lesson_check.h"
+
+/* ---- parts -------------------------------------------------------------------------------------------- */
+
+static bool has_prose(const struct lesson *l, size_t from, size_t to)
+{
+    for (; from < to; from++)
+        if (l->item[from].kind == ITEM_PROSE)
+            return true;
+    return false;
+}
+
+static void add_part(struct player *p, enum stop_kind kind, uint32_t chunk, size_t first, size_t item)
+{
+    p->part[p->parts++] = (struct part){kind, chunk, first, item};
+}
+
+/* At most one part an item, and one a chunk for what is behind its last stop. */
+static void find_parts(struct player *p, const struct lesson *l)
+{
+    for (uint32_t c = 0; c < l->chunks; c++) {
+        size_t first = l->chunk[c].first, end = first + l->chunk[c].items;
+        for (size_t i = first; i < end; i++) {
+            const struct item *it = &l->item[i];
+            if (it->kind != ITEM_RXS && it->kind != ITEM_ASK)
+                continue;
+            enum stop_kind kind = it->kind == ITEM_RXS ? STOP_ACT : it->question->kind == ASK_DO ? STOP_DO : STOP_ASK;
+            add_part(p, kind, c, first, i);
+            first = i + 1;
+        }
+        if (c + 1 == l->chunks)
+            add_part(p, STOP_END, c, first, end);
+        else if (has_prose(l, first, end))
+            add_part(p, STOP_READ, c, first, end);
+    }
+}
+
+const struct part *player_part(const struct player *p)
+{
+    return &p->part[p->at];
+}
+
+const struct chunk *player_chunk(const struct player *p)
+{
+    return &p->run->lesson->chunk[player_part(p)->chunk];
+}
+
+const struct question *player_question(const struct player *p)
+{
+    const struct part *part = player_part(p);
+    return part->kind == STOP_ASK || part->kind == STOP_DO ? p->run->lesson->item[part->item].question : NULL;
+}
+
+/* The moment at which this part begins: behind the item before it. */
+static struct lesson_env part_env(const struct player *p)
+{
+    size_t first = player_part(p)->first;
+    struct lesson_env env = {.run = p->run};
+    return first > 0 ? run_env(p->run, first - 1) : env;
+}
+
+/* ---- moving ------------------------------------------------------------------------------------------- */
+
+static void stand(struct player *p, const struct lesson_env *env)
+{
+    p->scene = env->scene;
+    p->branch = 0;
+    p->step = p->limit = env->at;
+}
+
+static int begin_part(struct player *p, struct err *e)
+{
+    struct lesson_env env = part_env(p);
+    const struct part *part = player_part(p);
+    const struct lesson_head *h = &p->run->lesson->head;
+    p->hints = 0;
+    p->tries = 0;
+    p->commands = 0;
+    scene_free(p->challenge);
+    p->challenge = NULL;
+    stand(p, &env);
+    p->phase = part->kind == STOP_ASK ? PHASE_ASK : part->kind == STOP_DO ? PHASE_DO : PHASE_TEXT;
+    if (part->kind == STOP_DO && player_restart(p, e) != 0)
+        return -1;
+    if (progress_note(p->progress, FACT_AT, h->id, "", (uint32_t)p->at + 1, e) != 0)
+        return -1;
+    if (part->kind == STOP_END && progress_note(p->progress, FACT_DONE, h->id, "", 1, e) != 0)
+        return -1;
+    return progress_save(p->progress, e);
+}
+
+int player_goto(struct player *p, size_t part, struct err *e)
+{
+    p->at = part < p->parts ? part : p->parts - 1;
+    p->resumed = false;
+    return begin_part(p, e);
+}
+
+int player_init(struct player *p, const struct lesson_run *run, struct progress *progress, bool again, struct err *e)
+{
+    const struct lesson *l = run->lesson;
+    *p = (struct player){.run = run, .progress = progress};
+    p->part = xcalloc(l->items + l->chunks + 1, sizeof *p->part);
+    if (p->part == NULL)
+        return err_memory(e, l->items * sizeof *p->part, "a lesson");
+    find_parts(p, l);
+    uint32_t at = progress_value(progress, FACT_AT, l->head.id, "", 0);
+    bool done = progress_value(progress, FACT_DONE, l->head.id, "", 0) != 0; /* one that is done begins anew */
+    size_t begin = !again && !done && at > 1 && at <= p->parts ? at - 1 : 0;
+    if (player_goto(p, begin, e) != 0)
+        return -1;
+    p->resumed = begin > 0;
+    return 0;
+}
+
+void player_done(struct player *p)
+{
+    scene_free(p->challenge);
+    xfree(p->part);
+    *p = (struct player){0};
+}
+
+static int next_part(struct player *p, struct err *e)
+{
+    if (p->at + 1 == p->parts) {
+        p->phase = PHASE_OVER;
+        return 0;
+    }
+    return player_goto(p, p->at + 1, e);
+}
+
+/* The block's first step is shown; the reader may walk as far as its last one. */
+static void begin_action(struct player *p)
+{
+    const struct lesson_block *b = &p->run->block[player_part(p)->item];
+    p->scene = p->run->scene[b->scene];
+    p->branch = 0;
+    p->step = b->before < b->after ? b->before + 1 : b->after;
+    p->limit = b->after;
+    p->phase = PHASE_ACT;
+}
+
+bool player_may_go_on(const struct player *p)
+{
+    return p->phase != PHASE_WRONG &&
+           ((p->phase != PHASE_ASK && p->phase != PHASE_DO) || p->hints > LESSON_HINTS);
+}
+
+int player_next(struct player *p, struct err *e)
+{
+    const struct part *part = player_part(p);
+    struct lesson_env env;
+    if (p->phase == PHASE_TEXT && part->kind == STOP_ACT) {
+        begin_action(p);
+        return 0;
+    }
+    if (p->phase == PHASE_ACT && (p->step != p->limit || p->branch != 0)) {
+        p->step = p->limit; /* the rest of the action at once; then a pause */
+        p->branch = 0;
+        return 0;
+    }
+    if (p->phase == PHASE_WRONG) {
+        env = part_env(p);
+        stand(p, &env);
+        p->phase = PHASE_ASK;
+        return 0;
+    }
+    return player_may_go_on(p) ? next_part(p, e) : 1;
+}
+
+int player_back(struct player *p, struct err *e)
+{
+    if (p->phase != PHASE_TEXT && player_part(p)->kind == STOP_ACT)
+        return player_goto(p, p->at, e);
+    return p->at == 0 ? 1 : player_goto(p, p->at - 1, e);
+}
+
+/* ---- questions ---------------------------------------------------------------------------------------- */
+
+int player_answer(struct player *p, const char *answer, struct err *e)
+{
+    struct grade g;
+    if (p->phase != PHASE_ASK)
+        return 1;
+    if (grade_answer(p->run, player_part(p)->item, answer, &g, e) != 0)
+        return -1;
+    p->grade = g;
+    p->phase = g.right ? PHASE_RIGHT : PHASE_WRONG;
+    p->tries += !g.right;
+    if (g.right)
+        return progress_note(p->progress, FACT_RIGHT, p->run->lesson->head.id, player_question(p)->id, p->tries + 1, e) == 0
+                   ? progress_save(p->progress, e)
+                   : -1;
+    if (g.step > 0) { /* to the very step that decides it */
+        p->scene = g.scene;
+        p->branch = 0;
+        p->step = p->limit = g.step;
+    }
+    return 0;
+}
+
+bool player_hint(struct player *p)
+{
+    if (p->phase != PHASE_ASK && p->phase != PHASE_DO)
+        return false;
+    p->hints += p->hints <= LESSON_HINTS;
+    return true;
+}
+
+int player_solution(const struct player *p, struct buf *out, struct err *e)
+{
+    const struct question *q = player_question(p);
+    char line[400];
+    if (q == NULL)
+        return err_set(e, "nothing is asked here");
+    if (q->kind != ASK_DO)
+        return grade_reveal(p->run, player_part(p)->item, out, e);
+    for (size_t at = 0, n = 0; solution_line(q, &at, line, sizeof line); n++)
+        buf_printf(out, "%s%s", n > 0 ? "; " : "", line);
+    return 0;
+}
+
+/* ---- challenges --------------------------------------------------------------------------------------- */
+
+static void stand_at_end(struct player *p)
+{
+    const struct tape *t = runner_tape(p->challenge->runner);
+    p->scene = p->challenge;
+    p->branch = tape_branch(t);
+    p->step = p->limit = tape_length(t, p->branch);
+}
+
+int player_restart(struct player *p, struct err *e)
+{
+    struct lesson_scene *s = challenge_new(p->run, player_question(p), e);
+    if (s == NULL)
+        return -1;
+    scene_free(p->challenge);
+    p->challenge = s;
+    p->commands = 0;
+    p->phase = PHASE_DO;
+    stand_at_end(p);
+    return 0;
+}
+
+int player_command(struct player *p, int branch, uint32_t at, const char *line, struct err *e)
+{
+    const struct question *q = player_question(p);
+    bool counts, reached;
+    if (p->challenge == NULL)
+        return err_set(e, "no challenge is open");
+    if (challenge_allows(q, line, &counts, e) != 0 || runner_act_at(p->challenge->runner, branch, at, e) != 0 ||
+        challenge_run(p->challenge, line, e) != 0)
+        return -1;
+    p->commands += counts;
+    stand_at_end(p);
+    struct lesson_env env = challenge_env(p->run, p->challenge, player_part(p)->item, p->branch, p->step);
+    if (grade_goal(q, &env, &reached, e) != 0)
+        return -1;
+    if (!reached || p->phase != PHASE_DO)
+        return 0;
+    p->phase = PHASE_SOLVED;
+    if (progress_note(p->progress, FACT_GOLF, p->run->lesson->head.id, q->id, p->commands, e) != 0)
+        return -1;
+    return progress_save(p->progress, e);
+}
+
+/* ---- what is to be read ------------------------------------------------------------------------------- */
+
+struct pieces {
+    struct piece *out;
+    int n;
+};
+
+static struct piece *add_piece(struct pieces *s, const struct prose *prose, struct lesson_env env)
+{
+    if (s->n == PLAYER_PIECES || (prose != NULL && prose->n == 0))
+        return NULL;
+    struct piece *one = &s->out[s->n++];
+    *one = (struct piece){.prose = prose, .env = env};
+    return one;
+}
+
+static void add_words(struct pieces *s, bool strong, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void add_words(struct pieces *s, bool strong, const char *fmt, ...)
+{
+    struct piece *one = add_piece(s, NULL, (struct lesson_env){0});
+    if (one == NULL)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(one->words, sizeof one->words, fmt, args);
+    va_end(args);
+    one->strong = strong;
+}
+
+static void add_options(struct pieces *s, const struct question *q)
+{
+    for (int i = 0; i < q->options; i++)
+        add_words(s, false, "%d  %s", i + 1, q->option[i].label);
+}
+
+/* Tokens with their positions, so that one can be named: 0 "Where"  1 " do" … */
+static void add_tokens(struct pieces *s, const struct question *q, struct lesson_env env)
+{
+    struct expr_source x = {"", "", 0, {1, 1}};
+    struct buf b = {0}, call = {0};
+    struct err ignored = {0};
+    struct value n;
+    buf_printf(&call, "prompt(\"%s\")", q->request);
+    x.text = buf_text(&call);
+    x.len = call.len;
+    struct expr *count = expr_parse(&x, &ignored);
+    if (count != NULL && expr_eval(count, &env, &n, &ignored) == 0)
+        for (int i = 0; i < (int)n.number; i++) {
+            char text[120];
+            snprintf(text, sizeof text, "token(\"%s\", %d)", q->request, i);
+            struct expr_source y = {"", text, strlen(text), {1, 1}};
+            struct expr *token = expr_parse(&y, &ignored);
+            struct value v;
+            if (token != NULL && expr_eval(token, &env, &v, &ignored) == 0)
+                buf_printf(&b, "%s%d:%s", i > 0 ? "  " : "", i, v.text);
+            expr_free(token);
+        }
+    expr_free(count);
+    add_words(s, false, "%.390s", buf_text(&b));
+    buf_free(&b);
+    buf_free(&call);
+}
+
+static const char *how_to_answer(enum question_kind kind)
+{
+    switch (kind) {
+    case ASK_CHOOSE: return "Answer with the number of one of these.";
+    case ASK_NUMBER: return "Answer with a number.";
+    case ASK_NODE: return "Answer with the letter of a node.";
+    case ASK_SLOT: return "Answer with the number of a slot.";
+    case ASK_TOKEN: return "Answer with the position of a token.";
+    case ASK_ORDER: return "Answer with all the numbers in the right order, such as 2 1 3.";
+    default: return "";
+    }
+}
+
+static void add_question(const struct player *p, struct pieces *s)
+{
+    const struct question *q = player_question(p);
+    size_t item = player_part(p)->item;
+    struct lesson_env now = run_env(p->run, item);
+    struct piece *text = add_piece(s, &q->text, now);
+    if (text != NULL)
+        text->strong = true;
+    add_options(s, q);
+    if (q->kind == ASK_TOKEN)
+        add_tokens(s, q, run_env_decided(p->run, item));
+    if (q->kind != ASK_DO && p->phase == PHASE_ASK)
+        add_words(s, false, "%s", how_to_answer(q->kind));
+}
+
+static void add_challenge(const struct player *p, struct pieces *s)
+{
+    const struct question *q = player_question(p);
+    uint32_t best = progress_value(p->progress, FACT_GOLF, p->run->lesson->head.id, q->id, 0);
+    char line[40] = "";
+    if (best > 0)
+        snprintf(line, sizeof line, ", your best %u", best);
+    add_words(s, false, "Commands so far: %u (par %u%s). Allowed:%s", p->commands, q->par, line, q->allow);
+}
+
+static void add_hints(const struct player *p, struct pieces *s)
+{
+    const struct question *q = player_question(p);
+    struct lesson_env now = run_env(p->run, player_part(p)->item);
+    for (int i = 0; i < p->hints && i < LESSON_HINTS; i++) {
+        add_words(s, true, "Hint %d of %d", i + 1, LESSON_HINTS);
+        add_piece(s, &q->hint[i], now);
+    }
+    if (p->hints <= LESSON_HINTS)
+        return;
+    struct buf b = {0};
+    struct err ignored = {0};
+    player_solution(p, &b, &ignored);
+    add_words(s, true, "The solution: %.380s", buf_text(&b));
+    buf_free(&b);
+}
+
+static void add_verdict(const struct player *p, struct pieces *s)
+{
+    const struct question *q = player_question(p);
+    struct lesson_env soon = run_env_decided(p->run, player_part(p)->item);
+    if (p->phase == PHASE_SOLVED) {
+        add_words(s, true, "Solved with %u command%s; par is %u.", p->commands, p->commands == 1 ? "" : "s", q->par);
+        soon = challenge_env(p->run, p->challenge, player_part(p)->item, p->branch, p->step);
+        add_piece(s, &q->right, soon);
+    }
+    if (p->phase == PHASE_RIGHT) {
+        add_words(s, true, "Right.");
+        add_piece(s, &q->right, soon);
+    }
+    if (p->phase == PHASE_WRONG) {
+        add_words(s, true, "Not so. This is the step that decides it:");
+        add_piece(s, p->grade.say, soon);
+    }
+}
+
+int player_pieces(const struct player *p, struct piece *out, int *fresh)
+{
+    struct pieces s = {.out = out};
+    const struct lesson *l = p->run->lesson;
+    const struct part *part = player_part(p);
+    if (p->at == 0 || p->part[p->at - 1].chunk != part->chunk)
+        add_words(&s, true, "%s", player_chunk(p)->title);
+    for (size_t i = part->first; i < part->item; i++)
+        if (l->item[i].kind == ITEM_PROSE)
+            add_piece(&s, &l->item[i].prose, run_env(p->run, i));
+    *fresh = s.n;
+    if (player_question(p) == NULL)
+        return s.n;
+    add_question(p, &s);
+    if (part->kind == STOP_DO)
+        add_challenge(p, &s);
+    *fresh = s.n;
+    add_hints(p, &s);
+    add_verdict(p, &s);
+    return s.n;
+}
