@@ -47,7 +47,7 @@
     X(HISTORY, "history-mb", 0, "MB", "most megabytes of steps to keep; when they are full, the run ends")   \
     X(STEP, "step", 0, "STEP", "the step to export; the last one, unless this says another")                 \
     X(SIZE, "size", 0, "WxH", "columns and lines of the screen to export (80x24)")                           \
-    X(FORMAT, "format", 0, "text|ansi|svg|dot|json", "of a screen: text, ansi, svg; of a tree: dot, json")   \
+    X(FORMAT, "format", 0, "NAME", "screen: text, ansi, svg; tree: dot, json; metrics: json, csv; kv-events: jsonl, msgpack") \
     X(NO_SAVE, "no-save", 0, NULL, "keep no progress")                                                       \
     X(YES, "yes", 0, NULL, "do not ask")                                                                     \
     X(DESIGNS, "designs", 0, "LIST", "who races: radix,chain,trie,exact,none,bound (all of them)")           \
@@ -65,7 +65,7 @@
 
 #define CLI_RUN_OPTIONS "model max system adapter pool page policy rules fast " CLI_SAMPLING_OPTIONS
 #define CLI_SAMPLING_OPTIONS "temperature top-k top-p min-p repetition-penalty seed stop "
-#define CLI_EXPORT_OPTIONS "step size format speed theme ascii "
+#define CLI_EXPORT_OPTIONS "step size format speed theme ascii from to block "
 
 /*  X(function name, "name", "operands", "its options", "one line", "more, for help COMMAND") */
 #define CLI_COMMANDS(X)                                                                                      \
@@ -89,7 +89,7 @@
       "answer prompts with the radix cache and say what was reused",                                         \
       "Each PROMPT is a user message in the model's own chat form; requests run one after another on one\n"  \
       "cache. A FILE.rxs is run as it is (docs/commands.md). --plain prints every event as well.")           \
-    X(compare, "compare", "[PROMPT… | SCENARIO.rxs]", CLI_RUN_OPTIONS "json break",                          \
+    X(compare, "compare", "[PROMPT… | SCENARIO.rxs]", CLI_RUN_OPTIONS "history-mb json break",                          \
       "run cold and cached side by side: same tokens, same logits?",                                         \
       "Every request runs twice: on the shared cache, and alone on an empty one. Shown are the tokens\n"     \
       "computed and reused, wall time and FLOPs of both, whether the answers agree token by token, and the\n"\
@@ -112,12 +112,14 @@
     X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "history-mb output",                                     \
       "run a script and save all its steps as a recording",                                                  \
       "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md).")                                  \
-    X(export, "export", "(screen | cast | tree) SCENARIO | FILE.rxs | FILE.rxt",                             \
-      CLI_RUN_OPTIONS CLI_EXPORT_OPTIONS "output",                                                           \
+    X(export, "export", "KIND SCENARIO | FILE.rxs | FILE.rxt",                                               \
+      CLI_RUN_OPTIONS CLI_EXPORT_OPTIONS "history-mb output",                                                \
       "write a screen, a whole run or the tree for other programs",                                          \
       "screen: one step as text, ansi (with colours) or svg. cast: the run as an asciicast (version 3), with\n"\
-      "a mark at every operation. tree: the tree at one step, for Graphviz (dot) or as json (docs/export.md).\n" \
-      "Written to standard output, or to what -o names.")                                                    \
+      "a mark at every operation. tree: the tree at one step, for Graphviz (dot) or as json. metrics: every\n"\
+      "request and the totals, json or csv. mooncake: a trace with hash_ids. perfetto: a timeline for\n"    \
+      "ui.perfetto.dev. kv-events: what SGLang would have published, jsonl or msgpack. rxs: the script.\n"   \
+      "Written to standard output, or to what -o names. What each holds: docs/export.md.")                   \
     X(import, "import", "FILE", "from output model max pool page policy rules hashes-only diff against",     \
       "turn a server's KV events or recorded conversations into a script or a recording",                    \
       "The format is found from the content; --from names it: kv-events (SGLang, vLLM; JSONL or msgpack),\n"  \

@@ -1,4 +1,4 @@
-/* radixscope export screen|cast|tree SCENARIO | FILE.rxs | FILE.rxt */
+/* radixscope export KIND SCENARIO | FILE.rxs | FILE.rxt */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +9,21 @@
 #include "cli/show.h"
 #include "tape/recording.h"
 
-enum { LEAST_COLUMNS = 20, LEAST_LINES = 5, MOST_CELLS = 1000 };
+enum { LEAST_COLUMNS = 20, LEAST_LINES = 5, MOST_CELLS = 1000, BLOCK = 16, MOST_BLOCK = 1 << 20 };
+#define ALL_KINDS "screen, cast, tree, metrics, mooncake, perfetto, kv-events and rxs"
 
 static const struct kind {
     const char *name, *formats, *options; /* the first format is the default */
     int (*write)(const struct export *x, struct buf *out, struct err *e);
 } KINDS[] = {
     {"screen", "text ansi svg", "step size format theme ascii", export_screen},
-    {"cast", "cast", "size speed theme ascii", export_cast},
+    {"cast", "cast", "size speed theme ascii from to", export_cast},
     {"tree", "dot json", "step format", export_tree},
+    {"metrics", "json csv", "format", export_metrics},
+    {"mooncake", "jsonl", "block", export_mooncake},
+    {"perfetto", "json", "", export_perfetto},
+    {"kv-events", "jsonl msgpack", "format", export_kv_events},
+    {"rxs", "rxs", "", export_rxs},
 };
 
 /* ---- what is asked for ---------------------------------------------------------------------------------- */
@@ -28,9 +34,9 @@ static const struct kind *find_kind(const struct cli *c, struct err *e)
         if (strcmp(c->arg[0], KINDS[i].name) == 0)
             return &KINDS[i];
     if (c->args == 0)
-        err_usage(e, "export needs to know what: screen, cast or tree");
+        err_usage(e, "export needs to know what: one of " ALL_KINDS);
     else
-        err_usage(e, "export knows screen, cast and tree, not '%.40s'", c->arg[0]);
+        err_usage(e, "export knows " ALL_KINDS ", not '%.40s'", c->arg[0]);
     err_hint(e, "radixscope help export");
     return NULL;
 }
@@ -102,6 +108,17 @@ static int read_speed(const struct cli *c, struct export *x, struct err *e)
     return 0;
 }
 
+/* --from, --to of a cast, --block of a trace. */
+static int read_range(const struct cli *c, uint32_t length, struct export *x, struct err *e)
+{
+    if (cli_count(c, OPT_FROM, 1, &x->from, e) != 0 || cli_count(c, OPT_TO, length, &x->to, e) != 0 ||
+        cli_count(c, OPT_BLOCK, BLOCK, &x->block, e) != 0)
+        return -1;
+    if (x->from > x->to || x->to > length)
+        return err_set(e, "there are no steps %u to %u: the run has steps 1 to %u", x->from, x->to, length);
+    return x->block <= MOST_BLOCK ? 0 : err_usage(e, "--block is at most %d tokens, not %u", MOST_BLOCK, x->block);
+}
+
 /* ---- what is exported ------------------------------------------------------------------------------------ */
 
 static int write_out(const struct cli *c, const struct kind *k, const struct export *x, struct err *e)
@@ -119,14 +136,17 @@ static int write_out(const struct cli *c, const struct kind *k, const struct exp
     return rc;
 }
 
-static int export_feed(const struct cli *c, const struct kind *k, const struct ui_feed *feed, struct err *e)
+static int export_feed(const struct cli *c, const struct kind *k, const struct ui_feed *feed, const char *script,
+                       struct err *e)
 {
-    struct export x = {.feed = feed, .look = {.theme = c->option[OPT_THEME], .ascii = cli_has(c, OPT_ASCII)}};
+    struct export x = {.feed = feed, .script = script, .look = {.theme = c->option[OPT_THEME], .ascii = cli_has(c, OPT_ASCII)}};
     char format[8];
     uint32_t length = tape_length(feed->tape, tape_branch(feed->tape));
     x.format = format;
     if (choose_format(c, k, format, e) != 0 || read_size(c, &x, e) != 0 || read_speed(c, &x, e) != 0 ||
         cli_count(c, OPT_STEP, length, &x.step, e) != 0)
+        return -1;
+    if (read_range(c, length, &x, e) != 0)
         return -1;
     if (x.step > length)
         return err_set(e, "there is no step %u: the run has %u steps", x.step, length);
@@ -135,7 +155,7 @@ static int export_feed(const struct cli *c, const struct kind *k, const struct u
 
 static int export_recording(const struct cli *c, const struct kind *k, struct err *e)
 {
-    int stray = stray_option(c, CLI_RUN_OPTIONS, "");
+    int stray = stray_option(c, CLI_RUN_OPTIONS "history-mb ", "");
     if (stray < OPT_COUNT)
         return err_usage(e, "--%s changes a run, and a recording has run", cli_option_info((enum cli_option)stray)->name);
     struct recording *r = recording_open(c->arg[1], e);
@@ -144,7 +164,7 @@ static int export_recording(const struct cli *c, const struct kind *k, struct er
     struct event_words said = recording_words(r);
     struct ui_feed feed = {.tape = recording_tape(r), .title = recording_title(r), .mode = recording_mode(r),
                            .words = {.said = said, .bytes = recording_bytes, .ctx = said.ctx}, .wake_fd = -1};
-    int rc = export_feed(c, k, &feed, e);
+    int rc = export_feed(c, k, &feed, recording_script(r), e);
     recording_free(r);
     return rc;
 }
@@ -167,7 +187,7 @@ static int export_run(const struct cli *c, const struct kind *k, struct source *
     }
     struct ui_feed feed = {.tape = runner_tape(r), .title = s->settings.title, .mode = source_mode(&s->settings),
                            .words = source_words(runner_lexicon(r)), .wake_fd = -1};
-    return ran == RUN_DONE ? export_feed(c, k, &feed, e) : -1;
+    return ran == RUN_DONE ? export_feed(c, k, &feed, s->script->source, e) : -1;
 }
 
 static int export_source(const struct cli *c, const struct kind *k, struct err *e)
@@ -176,6 +196,10 @@ static int export_source(const struct cli *c, const struct kind *k, struct err *
     struct source s;
     rest.arg++;
     rest.args--;
+    int stray = k->write == export_rxs ? stray_option(c, CLI_SAMPLING_OPTIONS "max ", "") : OPT_COUNT;
+    if (stray < OPT_COUNT)
+        return err_usage(e, "--%s changes every request, which a script says at each of them: it cannot be exported",
+                         cli_option_info((enum cli_option)stray)->name);
     int rc = source_open(&s, &rest, false, NULL, e);
     struct runner *r = rc == 0 ? runner_new(s.script, &s.config, e) : NULL;
     rc = r == NULL ? -1 : export_run(c, k, &s, r, e);

@@ -13,6 +13,9 @@ struct export {
     int w, h;                 /* of the screen */
     uint32_t step;            /* 1 … the run's length */
     double speed;             /* steps a second of a cast */
+    uint32_t from, to;        /* steps of a cast */
+    uint32_t block;           /* tokens of a block of a trace */
+    const char *script;       /* the run's cause; NULL: nobody knows */
     const char *format;
 };
 
@@ -20,5 +23,10 @@ struct export {
 int export_screen(const struct export *x, struct buf *out, struct err *e); /* text, ansi, svg */
 int export_cast(const struct export *x, struct buf *out, struct err *e);   /* asciicast v3 */
 int export_tree(const struct export *x, struct buf *out, struct err *e);   /* dot, json */
+int export_metrics(const struct export *x, struct buf *out, struct err *e);   /* json, csv */
+int export_mooncake(const struct export *x, struct buf *out, struct err *e);  /* jsonl */
+int export_perfetto(const struct export *x, struct buf *out, struct err *e);  /* Chrome's trace events */
+int export_kv_events(const struct export *x, struct buf *out, struct err *e); /* jsonl, msgpack */
+int export_rxs(const struct export *x, struct buf *out, struct err *e);       /* the script */
 
 #endif

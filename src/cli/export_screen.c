@@ -104,10 +104,10 @@ static void cast_step(struct stand *s, const struct export *x, uint32_t n, struc
     struct buf now = {0}, sent = {0};
     stand_draw(s, n);
     surface_to_ansi(&s->surface, s->app.theme, &now);
-    if (n == 1)
+    if (n == x->from)
         buf_puts(&sent, HIDE);
     changed_lines(before, &now, &sent);
-    cast_event(n == 1 ? 0 : 1 / x->speed, 'o', buf_text(&sent), sent.len, out);
+    cast_event(n == x->from ? 0 : 1 / x->speed, 'o', buf_text(&sent), sent.len, out);
     cast_mark(x, s->app.m.branch, n, out);
     out->failed = out->failed || now.failed || sent.failed;
     buf_free(&sent);
@@ -122,7 +122,7 @@ int export_cast(const struct export *x, struct buf *out, struct err *e)
     if (stand_open(&s, x, e) != 0)
         return -1;
     cast_head(x, out);
-    for (uint32_t n = 1; n <= s.app.m.length && !out->failed; n++)
+    for (uint32_t n = x->from; n <= x->to && !out->failed; n++)
         cast_step(&s, x, n, &before, out);
     cast_event(1 / x->speed, 'o', SHOW, strlen(SHOW), out);
     cast_event(0, 'x', "0", 1, out);

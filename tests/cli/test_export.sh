@@ -103,8 +103,8 @@ else
 fi
 
 # ---- what cannot be done
-refuses 'nothing' 2 'export needs to know what: screen, cast or tree'
-refuses 'another kind' 2 "export knows screen, cast and tree, not 'film'" film two-strings
+refuses 'nothing' 2 'export needs to know what: one of screen, cast, tree'
+refuses 'another kind' 2 "export knows screen, cast, tree, metrics, mooncake, perfetto, kv-events and rxs, not 'film'" film two-strings
 refuses 'nothing to run' 2 'export needs something to run' screen
 refuses 'two runs' 2 'takes one script or scenario' screen two-strings small-pool
 refuses 'a format of another kind' 2 "a screen is written as one of: text ansi svg; not as 'dot'" screen two-strings --format dot
