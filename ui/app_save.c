@@ -48,10 +48,21 @@ static void add_cast(struct app *a, struct surface *s, struct buf *out)
     app_goto(a, here);
 }
 
+static int keep(struct app *a, const char *path, struct err *e)
+{
+    if (a->feed->keep == NULL) {
+        err_set(e, "what is shown is a file already");
+        return err_hint(e, "a name that ends in .svg, .txt or .ansi writes the screen, .cast the run");
+    }
+    return a->feed->keep(a->feed->ctx, path, e);
+}
+
 int app_save(struct app *a, const char *path, struct err *e)
 {
     struct surface s;
     struct buf b = {0};
+    if (ends_with(path, ".rxs") || ends_with(path, ".rxt"))
+        return keep(a, path, e);
     if (surface_init(&s, a->w, a->h, a->ascii, e) != 0)
         return -1;
     app_draw(a, &s);

@@ -243,6 +243,7 @@ void app_type(struct app *a, int key)
     case K_TAB: complete_word(a); break;
     case K_UP: call_back(a, -1); break;
     case K_DOWN: call_back(a, 1); break;
+    case 21: a->v.typed[0] = '\0'; break; /* ^U */
     case 8:
     case K_BACKSPACE:
     case K_DELETE: erase(a); break;

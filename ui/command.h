@@ -42,7 +42,7 @@
     X(ERROR, 'e', 0, "e", "error", "what made the run end early", "look")                                    \
     X(FOCUS, K_TAB, 0, "Tab", "choose", "move the focus: tree, slots, none; Up and Down choose there", "look") \
     X(BIG, 'p', 0, "p", "projector", "for a projector: two panes and a large sentence; again: back", "look")  \
-    X(SAVE, 'x', 0, "x", "save screen", "write this screen to a file: .txt, .ansi, .svg; .cast: the run from here on", "look") \
+    X(SAVE, 'x', 0, "x", "save", "write this screen to a file: .txt, .ansi, .svg; .cast: the run from here on; .rxs, .rxt: the session", "look") \
     X(FOLD, 'f', 0, "f", "fold", "fold or unfold the node that is chosen (Tab) or that the step is about", "look") \
     X(ONLY, 'F', 0, "F", "one path", "of the tree, only the way to the node that is chosen; again: all of it", "look") \
     X(ORDER, 'o', 0, "o", "order", "order of siblings: as inserted, latest, most hits, longest first", "look") \

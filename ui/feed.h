@@ -64,6 +64,8 @@ struct ui_feed {
     int (*state)(void *ctx, const struct ui_place *place, struct buf *out, struct err *e);
     /* Another run of the same work; false: there is none. NULL: there can be none. */
     bool (*other)(void *ctx, struct ui_history *out);
+    /* Write the session to a file: .rxs what made it, .rxt what happened. -1 and *e. NULL: it cannot be written. */
+    int (*keep)(void *ctx, const char *path, struct err *e);
     /* How text would be cut into tokens, piece by piece, while it is typed. NULL: nobody knows. */
     void (*cut)(void *ctx, const char *text, size_t len, void (*piece)(void *to, const char *bytes, size_t n), void *to);
     void *ctx;

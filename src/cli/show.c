@@ -4,11 +4,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/xalloc.h"
 #include "cli/interrupt.h"
 #include "cli/plain.h"
 #include "cli/session.h"
 #include "cli/state_string.h"
+#include "cli/version.h"
 #include "script/worker.h"
 #include "tape/recording.h"
 #include "ui/app.h"
@@ -283,6 +285,50 @@ static int type_again(struct live *l, const struct scene_string *s, struct err *
     return 0;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+/* The script and what was typed behind it. A line that made no step failed, and is left out. */
+static int keep_script(const struct live *l, const char *path, struct err *e)
+{
+    const struct tape *t = worker_tape(l->w);
+    struct buf b = {0};
+    if (tape_branches(t) > 1) {
+        err_set(e, "this history has branches, which a script cannot tell");
+        return err_hint(e, "a name that ends in .rxt keeps all of them");
+    }
+    buf_puts(&b, l->text);
+    if (b.len > 0 && b.data[b.len - 1] != '\n')
+        buf_putc(&b, '\n');
+    for (size_t i = 0; i < l->log.count; i++) {
+        uint32_t next = i + 1 < l->log.count ? l->log.line[i + 1].at : tape_length(t, 0);
+        if (next > l->log.line[i].at)
+            buf_printf(&b, "%s\n", l->log.line[i].line);
+    }
+    int rc = b.failed ? err_memory(e, b.len, "the script") : file_write(path, b.data, b.len, e);
+    buf_free(&b);
+    return rc;
+}
+
+static int keep_session(void *ctx, const char *path, struct err *e)
+{
+    const struct live *l = ctx;
+    struct worker_status st;
+    worker_get_status(l->w, &st);
+    if (st.state == WORKER_RUNNING || st.queued > 0) /* the tape belongs to the worker */
+        return err_set(e, "the run is still being computed: save it when it is done");
+    if (ends_with(path, ".rxs"))
+        return keep_script(l, path, e);
+    const struct script_settings *set = &l->source->settings;
+    struct event_words words = lexicon_words(runner_lexicon(worker_runner(l->w)));
+    struct recording_info info = {.title = set->title, .mode = source_mode(set), .script = l->text,
+                                  .program = RADIXSCOPE_VERSION, .bytes = lexicon_bytes_of, .ctx = words.ctx, .branch = -1};
+    return recording_save(path, worker_tape(l->w), &info, e);
+}
+
 static void cut_text(void *ctx, const char *text, size_t len, void (*piece)(void *to, const char *bytes, size_t n),
                      void *to)
 {
@@ -298,7 +344,7 @@ static int show_screen(struct cli *c, struct live *l, const struct ui_words *wor
     const struct source *s = l->source;
     struct ui_feed feed = {.tape = worker_tape(w), .title = s->settings.title, .mode = source_mode(&s->settings),
                            .words = *words, .wake_fd = worker_fd(w), .progress = take_progress,
-                           .command = submit_line, .other = other_run, .state = write_state, .cut = cut_text,
+                           .command = submit_line, .other = other_run, .state = write_state, .keep = keep_session, .cut = cut_text,
                            .ctx = l};
     struct ui_options options = show_options(c);
     if (c->place != NULL)

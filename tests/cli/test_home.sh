@@ -49,6 +49,14 @@ sees 'a command runs' 'step 3 of'
 press End
 press 8 G
 sees 'a step of the insert' 'step 8 of'
+press x C-u
+tmux -L "$server" send-keys -l "$work/mine.rxs"
+press Enter
+sees 'the session is written' 'Written to'
+press x C-u
+tmux -L "$server" send-keys -l "$work/mine.rxt"
+press Enter
+sees 'as a recording, too' 'mine.rxt'
 press c
 sees 'the code pane' "the step in the program's own source"
 sees 'with its file' 'src/cache/radix.c:'
@@ -75,6 +83,15 @@ if "$program" < /dev/null > "$work/menu" 2>&1 && grep -q 'exact-repeat' "$work/m
     echo 'ok - a state that makes no sense is nothing'
 else
     echo 'not ok - a state that makes no sense is nothing'
+    failed=1
+fi
+"$program" play "$work/mine.rxs" --plain < /dev/null > "$work/again" 2>&1
+if grep -q 'NEW_LEAF.*units=11' "$work/again" && "$program" replay "$work/mine.rxt" --plain < /dev/null | grep -v '^#' > "$work/film" &&
+    grep -v '^#' "$work/again" | cmp -s - "$work/film"; then
+    echo 'ok - the script makes the recorded steps'
+else
+    echo 'not ok - the script makes the recorded steps'
+    diff "$work/again" "$work/film" | head -5
     failed=1
 fi
 exit $failed
