@@ -13,6 +13,7 @@
 #ifndef RADIXSCOPE_UI_APP_H
 #define RADIXSCOPE_UI_APP_H
 
+#include "ui/command.h"
 #include "ui/feed.h"
 #include "ui/view.h"
 
@@ -56,6 +57,7 @@ struct app {
     struct ui_place wanted; /* where to go as soon as the step is there; at 0: nowhere */
     struct beside beside; /* while comparing: what stands on the right */
     char find_node[64];   /* and in the tree */
+    struct keymap keys;   /* as the person has bound them */
     char find[64];        /* what was looked for last */
     int w, h;             /* of the surface that was drawn last */
     bool ascii;

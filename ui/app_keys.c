@@ -284,7 +284,7 @@ void app_key(struct app *a, int key)
     }
     if (type_digit(a, key))
         return;
-    enum command c = command_of(key);
+    enum command c = keymap_command(&a->keys, key);
     if (c == CMD_NONE)
         unknown_key(a, key);
     else

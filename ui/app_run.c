@@ -112,6 +112,8 @@ static void prefer(struct app *a, const struct prefs *c)
 {
     if (c->speed >= 0)
         a->v.speed = c->speed;
+    a->keys = c->keys;
+    a->v.keys = &a->keys;
     a->v.big = c->projector;
     a->v.mouse = c->mouse;
 }

@@ -4,6 +4,7 @@
 #ifndef RADIXSCOPE_UI_COMMAND_H
 #define RADIXSCOPE_UI_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "ui/key.h"
@@ -68,5 +69,20 @@ struct command_info {
 
 const struct command_info *command_info(enum command c);
 enum command command_of(int key); /* CMD_NONE: no command has this key */
+
+/* Keys as a person has bound them (prefs.h). Zeroed: those of the table. A command that is bound anew leaves its key. */
+struct keymap {
+    int key[CMD_COUNT];                  /* 0: the table's */
+    char written[CMD_COUNT][12];
+};
+
+enum command command_named(const char *name);             /* "next-op"; CMD_NONE */
+void command_name(enum command c, char out[24]);
+int key_named(const char *name);                          /* "F", "Space", "PageUp"; K_NONE: there is none */
+enum command keymap_command(const struct keymap *k, int key);
+const char *keymap_written(const struct keymap *k, enum command c); /* k NULL: the table's */
+int keymap_key(const struct keymap *k, enum command c);
+/* Two commands on one key: *a and *b, and true. */
+bool keymap_conflict(const struct keymap *k, enum command *a, enum command *b);
 
 #endif

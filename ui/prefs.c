@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/xalloc.h"
+#include "ui/key.h"
 #include "ui/theme.h"
 #include "ui/view.h"
 
@@ -54,8 +55,43 @@ static int read_theme(const struct reading *r, const char *value)
     return 0;
 }
 
+/* "key.fold = }": the command's name is that of its row in command.h. */
+static int read_key(const struct reading *r, const char *name, const char *value)
+{
+    struct prefs *p = r->out;
+    enum command c = command_named(name);
+    int key = key_named(value);
+    if (c == CMD_NONE)
+        return wrong(r, "there is no command", name, "docs/keys.md lists their names");
+    if (key == K_NONE || strlen(value) >= sizeof p->keys.written[c])
+        return wrong(r, "this is no key:", value, "one character (no digit), or a name such as Space, PageUp, Home");
+    p->keys.key[c] = key;
+    snprintf(p->keys.written[c], sizeof p->keys.written[c], "%s", value);
+    p->key_line[c] = r->line;
+    return 0;
+}
+
+/* Only when all is read: two commands may change places. */
+static int check_keys(struct reading *r)
+{
+    enum command a, b;
+    char first[24], second[24];
+    struct prefs *p = r->out;
+    if (!keymap_conflict(&p->keys, &a, &b))
+        return 0;
+    command_name(a, first);
+    command_name(b, second);
+    unsigned line = p->key_line[a] > p->key_line[b] ? p->key_line[a] : p->key_line[b];
+    err_set(r->e, "%s:%u: the key %s would be both %s and %s; no key is bound anew", r->name, line,
+            keymap_written(&p->keys, a), first, second);
+    memset(&p->keys, 0, sizeof p->keys);
+    return err_hint(r->e, "bind the other one, too");
+}
+
 static int read_setting(const struct reading *r, const char *name, const char *value)
 {
+    if (strncmp(name, "key.", 4) == 0)
+        return read_key(r, name + 4, value);
     if (strcmp(name, "theme") == 0)
         return read_theme(r, value);
     if (strcmp(name, "speed") == 0)
@@ -66,7 +102,7 @@ static int read_setting(const struct reading *r, const char *name, const char *v
         return read_bool(r, value, &r->out->mouse);
     if (strcmp(name, "projector") == 0)
         return read_bool(r, value, &r->out->projector);
-    return wrong(r, "there is no setting", name, "settings: theme, speed, ascii, mouse, projector");
+    return wrong(r, "there is no setting", name, "settings: theme, speed, ascii, mouse, projector, key.COMMAND");
 }
 
 static char *trim(char *text)
@@ -81,7 +117,12 @@ static char *trim(char *text)
 
 static int read_line(const struct reading *r, char *line)
 {
-    line[strcspn(line, "#")] = '\0';
+    char *comment = strchr(line, '#'); /* "key.x = #" binds that key */
+    if (comment != NULL && comment > line && strncmp(line + strspn(line, " \t"), "key.", 4) == 0 &&
+        line[strspn(line, "abcdefghijklmnopqrstuvwxyz-. \t=")] == '#')
+        comment = strchr(comment + 1, '#');
+    if (comment != NULL)
+        *comment = '\0';
     line = trim(line);
     if (*line == '\0')
         return 0;
@@ -106,7 +147,7 @@ int prefs_parse(const char *name, const char *text, size_t len, struct prefs *ou
         rc = read_line(&r, line) != 0 ? -1 : rc;
         at += n + 1;
     }
-    return rc;
+    return check_keys(&r) != 0 ? -1 : rc;
 }
 
 int prefs_load(struct prefs *out, struct err *e)

@@ -8,6 +8,7 @@
 #define RADIXSCOPE_UI_VIEW_H
 
 #include "ui/beside.h"
+#include "ui/command.h"
 #include "ui/feed.h"
 #include "ui/layout.h"
 #include "ui/list.h"
@@ -36,6 +37,7 @@ struct view {
     uint32_t folded[VIEW_FOLDS]; /* nodes whose children are not shown, */
     uint32_t folded_id[VIEW_FOLDS]; /* and their ids: an entry is used again for other nodes */
     int folds;
+    const struct keymap *keys; /* as the person has bound them; NULL: as they are */
     int beside;             /* which history stands on the right while comparing */
     int line;               /* of a list: the chosen line (help: the first one) */
     bool playing;

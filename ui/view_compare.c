@@ -175,7 +175,7 @@ static void draw_sums(const struct picture *p, struct surface *s, struct rect r)
 {
     const struct lockstep *k = &p->beside->lock;
     struct buf b = {0};
-    add_difference(k, p->m->at, command_info(CMD_DIFFERENCE)->written, &b);
+    add_difference(k, p->m->at, keymap_written(p->v->keys, CMD_DIFFERENCE), &b);
     surface_puts(s, r, r.x, r.y + r.h - 1, ROLE_CHANGED, buf_text(&b));
     buf_clear(&b);
     add_sum(k, "so far", p->m->at, p->beside->m.at, &b);

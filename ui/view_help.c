@@ -118,9 +118,10 @@ static void draw_message(const struct picture *p, struct surface *s, struct rect
 {
     int x = surface_puts(s, r, r.x, r.y, ROLE_ALERT, p->v->message) + 3;
     for (int i = 0; i < 2; i++) {
-        const struct command_info *c = command_info(i == 0 ? CMD_HELP : CMD_QUIT);
-        if (x + (int)(strlen(c->written) + strlen(c->brief)) + 1 <= r.x + r.w)
-            x = draw_key(s, r, x, c->written, c->brief, 3);
+        enum command c = i == 0 ? CMD_HELP : CMD_QUIT;
+        const char *written = keymap_written(p->v->keys, c), *brief = command_info(c)->brief;
+        if (x + (int)(strlen(written) + strlen(brief)) + 1 <= r.x + r.w)
+            x = draw_key(s, r, x, written, brief, 3);
     }
 }
 
@@ -138,12 +139,12 @@ void view_keys_draw(const struct picture *p, struct surface *s, struct rect r)
     footer_keys(p, six);
     int x = r.x, gap = r.w >= 78 ? 3 : 2;
     for (int i = 0; i < 6; i++) {
-        const struct command_info *c = command_info(six[i]);
+        const char *written = keymap_written(p->v->keys, six[i]);
         const char *brief = brief_of(p, six[i]);
         bool must = six[i] == CMD_HELP || six[i] == CMD_QUIT;
-        if (!must && x + (int)(strlen(c->written) + strlen(brief)) + 1 + gap > r.x + r.w - 14)
+        if (!must && x + (int)(strlen(written) + strlen(brief)) + 1 + gap > r.x + r.w - 14)
             continue; /* the way to the other keys and the way out are always there */
-        x = draw_key(s, r, x, c->written, brief, gap);
+        x = draw_key(s, r, x, written, brief, gap);
     }
     if (p->v->typed[0] != '\0')
         surface_printf(s, r, r.x + r.w - 8, r.y, ROLE_ALERT, "%6s G", p->v->typed);
@@ -162,7 +163,7 @@ static const char *const LEGEND[] = {
     "that an insert without a request has taken, or a dot for a free one. Reversed: this step changed it.",
 };
 
-static void add_help(struct text *t)
+static void add_help(const struct picture *p, struct text *t)
 {
     const char *group = "";
     for (int c = 0; c < CMD_COUNT; c++) {
@@ -170,7 +171,7 @@ static void add_help(struct text *t)
         if (strcmp(group, i->group) != 0)
             text_printf(t, ROLE_TITLE, "%s%s\n", c > 0 ? "\n" : "", i->group);
         group = i->group;
-        text_printf(t, ROLE_KEY, "%7s", i->written);
+        text_printf(t, ROLE_KEY, "%7s", keymap_written(p != NULL ? p->v->keys : NULL, (enum command)c));
         text_printf(t, ROLE_TEXT, "  %s\n", i->help);
     }
     text_puts(t, ROLE_TITLE, "\nmarks\n");
@@ -181,7 +182,7 @@ static void add_help(struct text *t)
 int view_help_lines(int width)
 {
     struct text t = {0};
-    add_help(&t);
+    add_help(NULL, &t); /* how keys are called changes no line */
     text_wrap(&t, width);
     int lines = (int)t.lines;
     text_done(&t);
@@ -191,7 +192,7 @@ int view_help_lines(int width)
 void view_help_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     struct text t = {0};
-    add_help(&t);
+    add_help(p, &t);
     text_wrap(&t, r.w);
     int most = (int)t.lines > r.h ? (int)t.lines - r.h : 0;
     text_draw(&t, s, r, (size_t)(p->v->line < most ? p->v->line : most));
