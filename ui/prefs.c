@@ -118,8 +118,8 @@ static char *trim(char *text)
 static int read_line(const struct reading *r, char *line)
 {
     char *comment = strchr(line, '#'); /* "key.x = #" binds that key */
-    if (comment != NULL && comment > line && strncmp(line + strspn(line, " \t"), "key.", 4) == 0 &&
-        line[strspn(line, "abcdefghijklmnopqrstuvwxyz-. \t=")] == '#')
+    const char *is = strchr(line, '=');
+    if (is != NULL && strncmp(line + strspn(line, " \t"), "key.", 4) == 0 && is + 1 + strspn(is + 1, " \t") == comment)
         comment = strchr(comment + 1, '#');
     if (comment != NULL)
         *comment = '\0';

@@ -505,7 +505,7 @@ static void bound_keys(void **state)
         {"key.fold = }", NULL, 'f', CMD_NONE},
         {"key.fold = o\nkey.order = f", NULL, 'o', CMD_FOLD},
         {"key.play = PageDown", NULL, K_PAGE_DOWN, CMD_PLAY},
-        {"key.next-op = ^ # a comment\nkey.prev-op = _", NULL, '_', CMD_PREV_OP},
+        {"key.next-op = j # as in vi\nkey.prev-op = _", NULL, '_', CMD_PREV_OP},
         {"key.numbers = f\nkey.fold = # # a comment", NULL, '#', CMD_FOLD},
         {"key.play = Space", NULL, ' ', CMD_PLAY},
         {"\nkey.fold = q", "c:2: the key q would be both", 'q', CMD_QUIT},
