@@ -163,7 +163,9 @@ static void run_command(struct app *a, enum command c)
     case CMD_BACK: app_back(a); break;
     case CMD_NEXT_OP: choosing ? choose(a, 1) : app_next(a, DEPTH_OPERATION, ""); break;
     case CMD_PREV_OP: choosing ? choose(a, -1) : app_prev(a, DEPTH_OPERATION); break;
-    case CMD_NEXT_REQUEST: app_next(a, DEPTH_REQUEST, "There is no later request."); break;
+    case CMD_NEXT_REQUEST:
+        a->v.typed[0] != '\0' ? app_request_typed(a) : app_next(a, DEPTH_REQUEST, "There is no later request.");
+        break;
     case CMD_PREV_REQUEST: app_prev(a, DEPTH_REQUEST); break;
     case CMD_FIRST: app_goto(a, 1); break;
     case CMD_LAST: app_goto(a, UINT32_MAX); break;

@@ -22,7 +22,8 @@ void app_next(struct app *a, int depth, const char *none); /* to the next step o
 void app_prev(struct app *a, int depth);
 void app_toggle_play(struct app *a);
 void app_set_speed(struct app *a, int by);
-void app_goto_typed(struct app *a);                    /* the number in view.typed */
+void app_goto_typed(struct app *a);
+void app_request_typed(struct app *a);   /* to the request whose number was typed */                    /* the number in view.typed */
 void app_jump(struct app *a, uint32_t at);             /* far away: can be returned from */
 void app_jump_return(struct app *a);
 void app_find(struct app *a, int dir);                 /* the nearest step that says a->find */

@@ -139,6 +139,17 @@ void app_goto_typed(struct app *a)
     a->v.typed[0] = '\0';
 }
 
+void app_request_typed(struct app *a)
+{
+    uint32_t rid = (uint32_t)strtoul(a->v.typed, NULL, 10), at = tape_find_request(a->m.tape, a->m.branch, rid);
+    if (at != 0)
+        app_jump(a, at);
+    else
+        snprintf(a->v.message, sizeof a->v.message, "There is no request %u%s.", rid,
+                 a->progress.working ? " yet" : " among these steps");
+    a->v.typed[0] = '\0';
+}
+
 void app_set_speed(struct app *a, int by)
 {
     int speed = a->v.speed + by;

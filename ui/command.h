@@ -15,7 +15,7 @@
     X(BACK, K_LEFT, 0, "Left", "back", "one step back", "time")                                              \
     X(NEXT_OP, K_DOWN, 0, "Down", "next op", "to the next operation (match, evict, insert ...)", "time") \
     X(PREV_OP, K_UP, 0, "Up", "op before", "to the operation before", "time")                         \
-    X(NEXT_REQUEST, ']', 0, "]", "next request", "to the next request", "time")                              \
+    X(NEXT_REQUEST, ']', 0, "]", "next request", "to the next request; a number, then ]: to that request", "time") \
     X(PREV_REQUEST, '[', 0, "[", "request before", "to the request before", "time")                          \
     X(FIRST, K_HOME, 0, "Home", "first", "to the first step", "time")                                 \
     X(LAST, K_END, 0, "End", "last", "to the last step", "time")                                             \

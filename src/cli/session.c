@@ -19,7 +19,7 @@
     X(NEXT, "next", "n", "[op|request|KIND]", "one step forward, or to the next operation, request or kind") \
     X(BACK, "back", "b", "[op|request|KIND]", "the same backwards")                                          \
     X(OP, "op", "o", "", "to the next operation")                                                            \
-    X(REQUEST, "request", "r", "", "to the next request (with a text: run a new one)")                       \
+    X(REQUEST, "request", "r", "", "to the next request (with a text: run a new one; of a trace, with a number: to it)") \
     X(FIND, "find", "f", "KIND", "to the next step of a kind, such as evict_node")                           \
     X(FIRST, "first", "", "", "to before the first step")                                                    \
     X(LAST, "last", "", "", "to the last step")                                                              \
@@ -123,6 +123,19 @@ static int go_to(struct session *s, const char *number, struct buf *out, struct 
     if (*number < '0' || *number > '9' || *end != '\0' || n > last)
         return err_set(e, "goto needs a step from 0 to %u, not '%.40s'", last, number);
     stand(s, (uint32_t)n, out);
+    return 0;
+}
+
+static int go_to_request(struct session *s, const char *number, struct buf *out, struct err *e)
+{
+    const struct cursor *c = &s->plain.cursor;
+    char *end;
+    unsigned long rid = strtoul(number, &end, 10);
+    bool good = *number >= '0' && *number <= '9' && *end == '\0' && rid > 0 && rid < UINT32_MAX;
+    uint32_t at = good ? tape_find_request(c->tape, c->branch, (uint32_t)rid) : 0;
+    if (at == 0)
+        return err_set(e, "there is no request '%.40s' among these steps", number);
+    stand(s, at, out);
     return 0;
 }
 
@@ -344,6 +357,8 @@ static int one_line(struct session *s, char *line, bool *quit, struct buf *out, 
         rest = line;
     }
     *quit = command == DO_QUIT;
+    if (s->act == NULL && command == DO_REQUEST && *rest != '\0')
+        return go_to_request(s, rest, out, e);
     if (command < 0 || (command == DO_REQUEST && *rest != '\0'))
         return act(s, line, out, e);
     return serve(s, (enum session_command)command, rest, out, e);

@@ -41,25 +41,18 @@ static void block_text(void *ctx, uint32_t id, struct buf *b)
     buf_printf(b, "#%u", id);
 }
 
-/* On an edge ids stand one behind the other. */
-static void block_bytes(void *ctx, uint32_t id, struct buf *b)
-{
-    (void)ctx;
-    buf_printf(b, "#%u ", id);
-}
-
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash != NULL ? slash + 1 : path;
 }
 
-/* "trace.jsonl: blocks of 512, sweep's rule": in the first line of the screen at every moment. */
+/* "sweep's rule, 512-token ids: trace.jsonl": what matters most first, because the rest may be cut; in the first line of the screen at every moment. */
 static void title_of(const char *path, struct tracer *t, char *out, size_t size)
 {
     struct tracer_status st;
     tracer_get_status(t, &st);
-    snprintf(out, size, "%.40s: ids of %u-token blocks, sweep's rule", base_name(path), st.block);
+    snprintf(out, size, "sweep's rule, %u-token ids: %.40s", st.block, base_name(path));
 }
 
 static void print_head(const char *title, const struct tracer *t, const struct trace_options *o, struct buf *b)
@@ -176,7 +169,7 @@ static int watch(struct cli *c, struct tracer *t, const char *title, const struc
 int show_trace(struct cli *c, const char *path, const struct trace_options *o, struct err *e)
 {
     struct tracer *t = show_check_theme(c, e) == 0 ? tracer_new(path, o, e) : NULL;
-    struct ui_words words = {.said = {.token = block_text}, .bytes = block_bytes};
+    struct ui_words words = {.said = {.token = block_text}, .bytes = block_text};
     struct session s = {.act = NULL};
     struct buf b = {0};
     char title[128];

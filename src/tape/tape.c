@@ -744,6 +744,21 @@ uint32_t tape_find_kind(const struct tape *t, int branch, uint32_t from, int dir
     return 0;
 }
 
+uint32_t tape_find_request(const struct tape *t, int branch, uint32_t rid)
+{
+    uint32_t end = tape_length(t, branch), last = 0;
+    for (uint32_t n = 1; n <= end && last < rid; n++) {
+        const struct step_record *s = step_record(step_home(t, branch, n), n);
+        if (s->kind == EV_SKIPPED) {
+            struct step skipped;
+            tape_step(t, branch, n, &skipped);
+            last = skipped.arg[0];
+        } else if (s->kind == EV_REQUEST && ++last == rid)
+            return n;
+    }
+    return 0;
+}
+
 /* ---- cursors --------------------------------------------------------------------------------------------- */
 
 int cursor_init(struct cursor *c, const struct tape *t, struct err *e)

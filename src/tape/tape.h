@@ -169,6 +169,9 @@ uint32_t tape_find_depth(const struct tape *t, int branch, uint32_t from, int di
 uint32_t tape_operation(const struct tape *t, int branch, uint32_t n);
 /* The nearest step of kind `kind` (or whose settled flag is set, kind = -1); 0 when there is none. */
 uint32_t tape_find_kind(const struct tape *t, int branch, uint32_t from, int dir, int kind);
+/* The step at which request number `rid` of this branch arrives; 0: it is not there. Numbers go up by one from
+ * where the branch begins; what a trace skipped (EV_SKIPPED) counts. */
+uint32_t tape_find_request(const struct tape *t, int branch, uint32_t rid);
 
 /* ---- a world of one's own ----------------------------------------------------------------------- */
 

@@ -341,6 +341,18 @@ static void test_tracer(void **state)
             assert_non_null(strstr(st.failure.what, "has 300 requests; there is no request 301"));
         else
             assert_int_equal(tape_world(tracer_tape(tr))->head.next_rid, RID[part] + 1);
+        for (uint32_t rid = 1; part < 3 && rid <= 301; rid++) { /* any request can be found */
+            uint32_t at = tape_find_request(tracer_tape(tr), 0, rid);
+            bool there = rid >= FIRST[part] && rid <= RID[part];
+            struct step step;
+            assert_int_equal(at != 0, there);
+            if (!there)
+                continue;
+            tape_step(tracer_tape(tr), 0, at, &step);
+            assert_int_equal(step.kind, EV_REQUEST);
+            assert_int_equal(tape_world(tracer_tape(tr))->request[step.arg[0]].rid, rid);
+            assert_int_equal(tape_world(tracer_tape(tr))->request[step.arg[0]].prompt_len, t.len[rid - 1]);
+        }
         tracer_free(tr);
     }
     unlink(path);

@@ -71,6 +71,14 @@ static void moving(void **state)
     assert_non_null(strstr(a.v.message, "last step"));
     PRESS(&a, K_HOME);
     assert_int_equal(a.m.at, 1);
+    PRESS(&a, '3', ']');
+    assert_string_equal(kind_here(&a), "request");
+    assert_int_equal(a.m.sc.w->request[a.m.request].rid, 3);
+    PRESS(&a, '4', ']');
+    assert_int_equal(a.m.sc.w->request[a.m.request].rid, 3);
+    assert_non_null(strstr(a.v.message, "no request 4"));
+    PRESS(&a, '1', ']');
+    assert_int_equal(a.m.sc.w->request[a.m.request].rid, 1);
     PRESS(&a, '5', '3', 'G');
     assert_int_equal(a.m.at, 53);
     PRESS(&a, '9', '9', '9', '9', 'G');
