@@ -120,13 +120,13 @@
       "request and the totals, json or csv. mooncake: a trace with hash_ids. perfetto: a timeline for\n"    \
       "ui.perfetto.dev. kv-events: what SGLang would have published, jsonl or msgpack. rxs: the script.\n"   \
       "Written to standard output, or to what -o names. What each holds: docs/export.md.")                   \
-    X(import, "import", "FILE", "from output model max pool page policy rules hashes-only diff against",     \
-      "turn a server's KV events or recorded conversations into a script or a recording",                    \
+    X(import, "import", "FILE", "from output model max pool page policy rules hashes-only diff against requests block", \
+      "turn KV events, recorded conversations or requests of a trace into a script or a recording",          \
       "The format is found from the content; --from names it: kv-events (SGLang, vLLM; JSONL or msgpack),\n"  \
-      "conversations (JSONL with messages). -o OUT.rxs writes a script, -o OUT.rxt runs it and saves the\n"   \
-      "recording; without -o only a summary is printed. KV events: --diff replays what was stored on the\n"   \
-      "simulator, whose own eviction makes room; --against compares with a run. Exit code 1 on the first\n"   \
-      "difference. Formats and rules: docs/import.md.")                                                      \
+      "conversations (JSONL with messages), mooncake (JSONL with hash_ids; --requests A-B takes at most 60).\n" \
+      "-o OUT.rxs writes a script, -o OUT.rxt runs it and saves the recording; without -o only a summary is\n" \
+      "printed. KV events: --diff replays what was stored on the simulator, whose own eviction makes room;\n" \
+      "--against compares with a run. Exit code 1 on the first difference. Formats and rules: docs/import.md.") \
     X(sweep, "sweep", "TRACE", "capacity policy block json csv plain ascii theme",                           \
       "replay a trace at many cache sizes and policies: which share of its blocks would hit",                \
       "TRACE: JSON lines as Mooncake and Qwen-Bailian publish them, plain, .zst or .gz; - is standard input.\n" \

@@ -10,9 +10,11 @@
 #include "cli/version.h"
 #include "tape/recording.h"
 #include "trace/conversations.h"
+#include "trace/excerpt.h"
 #include "trace/foreign.h"
 #include "trace/kv_diff.h"
 #include "trace/kv_import.h"
+#include "trace/tracer.h"
 
 enum { LARGEST = 1 << 30 };
 
@@ -246,6 +248,28 @@ static int import_conversations(struct import *m, struct err *e)
     return save(m, e);
 }
 
+/* ---- requests of a trace ---------------------------------------------------------------------------------- */
+
+/* Read line by line: a trace may be larger than memory, and packed with gzip. */
+static int import_mooncake(struct import *m, struct err *e)
+{
+    const char *part = m->c->option[OPT_REQUESTS];
+    struct excerpt x = {.pool = m->pool, .more = buf_text(&m->more)};
+    struct excerpt_summary sum;
+    uint32_t block;
+    if (cli_count(m->c, OPT_BLOCK, 0, &block, e) != 0 ||
+        (part != NULL && trace_range_parse(part, &x.first, &x.last, e) != 0))
+        return -1;
+    struct lines *l = lines_open(m->path, e);
+    int rc = l != NULL ? excerpt_write(l, block, &x, &m->script, &sum, e) : -1;
+    lines_close(l);
+    if (rc != 0)
+        return -1;
+    buf_printf(&m->said, "%u requests, %u blocks of %u tokens, %u different ones\n", sum.requests, sum.blocks, sum.block,
+               sum.distinct);
+    return save(m, e);
+}
+
 /* ---- what is asked for ------------------------------------------------------------------------------------ */
 
 static int read_options(struct import *m, struct err *e)
@@ -277,10 +301,14 @@ static int read_options(struct import *m, struct err *e)
 static int check_format_options(const struct import *m, struct err *e)
 {
     const struct cli *c = m->c;
-    static const enum cli_option KV[] = {OPT_DIFF, OPT_AGAINST}, TALK[] = {OPT_HASHES_ONLY, OPT_MAX, OPT_MODEL, OPT_PAGE};
+    static const enum cli_option KV[] = {OPT_DIFF, OPT_AGAINST}, TRACE[] = {OPT_REQUESTS, OPT_BLOCK}, TALK[] = {OPT_HASHES_ONLY, OPT_MAX, OPT_MODEL, OPT_PAGE};
     for (size_t i = 0; m->format != FOREIGN_KV_EVENTS && i < ARRAY_LEN(KV); i++)
         if (cli_has(c, KV[i]))
             return err_usage(e, "--%s is for kv-events, and %.200s holds %s", cli_option_info(KV[i])->name, m->path,
+                             foreign_name(m->format));
+    for (size_t i = 0; m->format != FOREIGN_MOONCAKE && i < ARRAY_LEN(TRACE); i++)
+        if (cli_has(c, TRACE[i]))
+            return err_usage(e, "--%s is for traces, and %.200s holds %s", cli_option_info(TRACE[i])->name, m->path,
                              foreign_name(m->format));
     for (size_t i = 0; m->format != FOREIGN_CONVERSATIONS && i < ARRAY_LEN(TALK); i++)
         if (cli_has(c, TALK[i]) && (TALK[i] != OPT_MODEL && TALK[i] != OPT_MAX ? true : !cli_has(c, OPT_AGAINST)))
@@ -292,7 +320,13 @@ static int check_format_options(const struct import *m, struct err *e)
 static int import(struct import *m, struct err *e)
 {
     const char *from = m->c->option[OPT_FROM];
-    if (read_options(m, e) != 0 || file_read(m->path, LARGEST, &m->bytes, &m->len, e) != 0)
+    if (read_options(m, e) != 0)
+        return -1;
+    if (ends_with(m->path, ".gz") || (from != NULL && foreign_find(from) == FOREIGN_MOONCAKE)) {
+        m->format = FOREIGN_MOONCAKE;
+        return check_format_options(m, e) != 0 ? -1 : import_mooncake(m, e);
+    }
+    if (file_read(m->path, LARGEST, &m->bytes, &m->len, e) != 0)
         return -1;
     if (from != NULL)
         m->format = (enum foreign_format)foreign_find(from);
@@ -303,7 +337,7 @@ static int import(struct import *m, struct err *e)
     switch (m->format) {
     case FOREIGN_KV_EVENTS: return import_kv_events(m, e);
     case FOREIGN_CONVERSATIONS: return import_conversations(m, e);
-    default: return err_set(e, "%.200s is a trace with hash_ids", m->path);
+    default: return import_mooncake(m, e);
     }
 }
 

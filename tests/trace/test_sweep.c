@@ -15,7 +15,9 @@
 #include "../cache/naive.h"
 #include "base/prng.h"
 #include "base/xalloc.h"
+#include "script/runner.h"
 #include "tape/check.h"
+#include "trace/excerpt.h"
 #include "trace/sweep.h"
 #include "trace/tracer.h"
 
@@ -359,6 +361,63 @@ static void test_tracer(void **state)
     buf_free(&t.text);
 }
 
+/* ---- excerpts -------------------------------------------------------------------------------------------- */
+
+static void add_matched(void *ctx, const struct runner_report *r)
+{
+    *(uint64_t *)ctx += r->matched;
+}
+
+static void excerpt_of(const struct random_trace *t, const struct excerpt *x, struct buf *out, struct err *e)
+{
+    struct excerpt_summary sum = {0};
+    struct lines *l = lines_of("folder/t", t->text.data, t->text.len, e);
+    int rc = excerpt_write(l, 0, x, out, &sum, e);
+    assert_int_equal(rc != 0, e->set);
+    lines_close(l);
+}
+
+/* The script runs, and hits what the same requests hit in a replay of them alone. */
+static void test_excerpt(void **state)
+{
+    (void)state;
+    static struct random_trace t;
+    make_trace(&t, 11, 90);
+    for (uint64_t first = 1; first < 40; first += 7) {
+        struct excerpt x = {.first = first, .last = first + 30};
+        struct buf text = {0};
+        struct err e = {0};
+        struct replay alone;
+        uint64_t matched = 0;
+        excerpt_of(&t, &x, &text, &e);
+        struct script *s = script_parse("", text.data, text.len, 1, &e);
+        struct runner_config cfg = {.report = add_matched, .ctx = &matched};
+        struct runner *r = s != NULL ? runner_new(s, &cfg, &e) : NULL;
+        if (r == NULL || runner_script(r, s, &e) != RUN_DONE)
+            fail_msg("%s", e.what);
+        assert_int_equal(replay_open(&alone, REPLAY_UNLIMITED, POLICY_LRU, 4000, false, &e), 0);
+        for (uint64_t i = first - 1; i < first + 30; i++)
+            assert_int_equal(replay_request(&alone, t.ids[i], t.len[i], &e), 0);
+        assert_int_equal(matched, alone.f.hit_blocks);
+        assert_int_equal(tape_world(runner_tape(r))->head.pool, replay_cached(&alone));
+        replay_close(&alone);
+        runner_free(r);
+        script_free(s);
+        buf_free(&text);
+    }
+    static const struct { struct excerpt x; const char *says; } BAD[] = {
+        {{.first = 0}, "at most 60"}, {{.first = 1, .last = 61}, "at most 60"}, {{.first = 85, .last = 91}, "no request 91"},
+        {{.first = 99}, "no request 99"}};
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        struct buf text = {0};
+        struct err e = {0};
+        excerpt_of(&t, &BAD[i].x, &text, &e);
+        assert_non_null(strstr(e.what, BAD[i].says));
+        buf_free(&text);
+    }
+    buf_free(&t.text);
+}
+
 static void test_ranges(void **state)
 {
     (void)state;
@@ -384,7 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_the_model), cmocka_unit_test(test_recorded),  cmocka_unit_test(test_figures_of_sglang),
         cmocka_unit_test(test_lists),             cmocka_unit_test(test_cancelled), cmocka_unit_test(test_bad_trace),
-        cmocka_unit_test(test_no_memory),         cmocka_unit_test(test_tracer),    cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_no_memory),         cmocka_unit_test(test_tracer),    cmocka_unit_test(test_ranges),    cmocka_unit_test(test_excerpt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
