@@ -270,9 +270,10 @@ void view_title_draw(const struct picture *p, struct surface *s, struct rect r)
     const char *dot = surface_glyph(s, " \xc2\xb7 ", " | "), *mode = p->feed->mode;
     bool wide = r.w >= 70; /* the operation stands above the sentence too */
     char branch[48] = "", right[160], place[128];
+    const char *bug = m->sc.w->head.bug == 0 ? "" : wide ? "BUG ON PURPOSE" : "BUG";
     if (tape_branches(m->tape) > 1 && wide)
         snprintf(branch, sizeof branch, "branch %d of %d%s", m->branch + 1, tape_branches(m->tape), dot);
-    snprintf(right, sizeof right, "%s%s%sstep %u of %u%s", branch, mode != NULL && wide ? mode : "",
+    snprintf(right, sizeof right, "%s%s%s%s%sstep %u of %u%s", bug, *bug != '\0' ? dot : "", branch, mode != NULL && wide ? mode : "",
              mode != NULL && wide ? dot : "", m->at, m->length, p->progress->working ? "+" : "");
     add_place(p, dot, wide, place, sizeof place);
     int end = r.x + r.w, room = r.w - utf8_string_width(right, strlen(right)) - 1;

@@ -21,6 +21,7 @@
 
 #include "cache/index.h"
 #include "cache/leaves.h"
+#include "cache/museum.h"
 #include "tape/tape.h"
 
 /* Who wants to hear what happens, in the order in which it happens (conformance, KV events). Any
@@ -44,6 +45,7 @@ struct cache {
     size_t scratch_cap;
     uint32_t asked;            /* units that cache_more was last asked for */
     uint32_t holder;           /* name of the lock that is taken or released by hand; 0: it has none */
+    uint32_t spoiled;          /* what a bug of the museum remembers within an operation */
     uint32_t key_text;         /* name of the key as a person typed it, for sentences; 0: nobody did */
     struct cache_listener listen;
     /* Who goes, instead of the policy's first leaf: one that knows what comes (trace/future.h). NULL: the policy.
@@ -81,8 +83,13 @@ uint32_t key_units(const struct world *w, uint32_t raw); /* units of that many r
 /* The logical clock (sglang §1.1): one call. */
 uint32_t cache_tick(struct cache *c);
 
-/* One teaching step, if anybody records. */
-#define CACHE_EMIT(c, kind, ...) EMIT((c)->t, kind, __VA_ARGS__)
+/* One teaching step, if anybody records. An engine that is broken on purpose breaks here (museum.h). */
+#define CACHE_EMIT(c, kind, ...)                                                                             \
+    do {                                                                                                     \
+        if ((c)->w->head.bug != 0)                                                                           \
+            museum_spoil((c), EV_##kind, (const uint32_t[]){__VA_ARGS__});                                   \
+        EMIT((c)->t, kind, __VA_ARGS__);                                                                     \
+    } while (0)
 #define CACHE_SET(c, place, value) W_SET((c)->t, place, value)
 
 #endif

@@ -38,7 +38,8 @@ static void title_line(const char *title, const char *mode, const struct world_c
 
 static struct world_config world_of(const struct script_settings *s)
 {
-    return (struct world_config){.pool = s->pool, .page_size = s->page, .policy = s->policy, .rules = s->rules};
+    return (struct world_config){.pool = s->pool, .page_size = s->page, .policy = s->policy, .rules = s->rules,
+                                 .bug = (uint8_t)s->bug};
 }
 
 /* ---- printed to the end ------------------------------------------------------------------------------- */

@@ -41,6 +41,17 @@ struct running {
     uint32_t req, next;        /* next: the token just sampled */
 };
 
+/* An engine of the museum says so before anything happens. */
+static void say_bug(struct engine *en)
+{
+    struct buf notice = {0};
+    museum_notice(en->cfg.world.bug, &notice);
+    uint32_t text = notice.len > 0 ? store_intern(en->cache.s, buf_text(&notice)) : 0;
+    if (text != 0 && text != UINT32_MAX)
+        CACHE_EMIT(&en->cache, NOTE, text);
+    buf_free(&notice);
+}
+
 struct engine *engine_new(const struct engine_config *cfg, struct err *e)
 {
     struct engine *en = xcalloc(1, sizeof *en);
@@ -57,6 +68,7 @@ struct engine *engine_new(const struct engine_config *cfg, struct err *e)
     }
     const struct world_config *w = &cfg->world;
     EMIT(en->t, START, w->pool, w->page_size, w->policy, w->rules);
+    say_bug(en);
     cache_end(&en->cache);
     return en;
 }

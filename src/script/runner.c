@@ -75,7 +75,7 @@ static int make_engine(struct runner *r, struct err *e)
 {
     const struct script_settings *s = &r->settings;
     struct engine_config cfg = {.world = {.pool = s->pool, .page_size = s->page, .policy = s->policy,
-                                          .rules = s->rules},
+                                          .rules = s->rules, .bug = (uint8_t)s->bug},
                                 .model = r->model, .fast = s->fast, .chunk = s->chunk};
     r->engine = engine_new(&cfg, e);
     if (r->engine == NULL)

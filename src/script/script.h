@@ -23,6 +23,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "cache/museum.h"
 
 enum script_role {
     ROLE_SETTING,  /* before the first action, once */
@@ -51,6 +52,8 @@ enum script_role {
     X(MODE, "mode", SETTING, "name:(exact|fast)", "",                                                        \
       "exact: the same bits with and without the cache; fast: plain matrix products")                        \
     X(CHUNK, "chunk", SETTING, "tokens:c", "", "prefill at most this many tokens at once (0: whole prompts)")\
+    X(BUG, "bug", SETTING, "name:(" MUSEUM_NAMES ")", "hidden:!",                                            \
+      "an engine of the bug museum: broken on purpose; hidden: the screen does not say how")                 \
     X(SYSTEM, "system", ANYWHERE, "text:t", "", "the system prompt of the conversations that begin below")   \
     X(ADAPTER, "adapter", ANYWHERE, "name:n dir:t", "",                                                      \
       "load a LoRA adapter from a folder in PEFT layout; requests choose it with adapter=NAME")              \
@@ -133,7 +136,7 @@ enum token_source { TOKENS_MODEL, TOKENS_WORDS, TOKENS_LETTERS, TOKENS_IDS };
 /* What the settings at a script's head ask for. */
 struct script_settings {
     const char *title;       /* the script's, or its name */
-    uint32_t pool, page, policy, rules, chunk;
+    uint32_t pool, page, policy, rules, chunk, bug;
     enum token_source tokens;
     bool fast;
     bool pool_given;

@@ -181,6 +181,9 @@ static int check_requests(struct checking *k)
         if (q->protected_len > q->kv_len || q->kv_len > q->row_cap || q->total_len > q->row_cap + 1)
             return err_set(k->e, "requests: %u of request %u are protected, %u have slots, its row holds %u",
                            q->protected_len, q->rid, q->kv_len, q->row_cap);
+        if (request_running(q) && q->cached_len > q->kv_len)
+            return err_set(k->e, "requests: request %u counts %u cached tokens, but only %u have slots", q->rid,
+                           q->cached_len, q->kv_len);
         if (!request_running(q) && (q->node != 0 || q->protected_len != 0))
             return err_set(k->e, "requests: request %u has ended but still holds node %u", q->rid, name(k, q->node));
         if (q->node != 0 && !node_live(k->w, q->node))

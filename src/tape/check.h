@@ -6,7 +6,7 @@
  *   3  sums: evictable_size + protected_size = units in the tree, by lock_ref
  *   4  locks: lock_ref = requests here + pins here + the children's lock_refs; the root has 1
  *   5  slots: every page belongs to exactly one of: free list, side list, the tree, one request's row
- *   6  requests: protected <= kv_len <= row, node given back when they end
+ *   6  requests: protected <= kv_len <= row, no more cached than has slots, node given back when they end
  *   7  tags: each is on its node's list and on its session's list once
  * It holds at every settled step (an operation's end); between, links may be half way.
  */

@@ -98,7 +98,7 @@ static void put_config(struct buf *b, const struct tape *t, int branches, int cu
     put32(b, c->policy);
     put32(b, c->rules);
     put32(b, (uint32_t)c->bigram | (uint32_t)c->disabled << 1 | (uint32_t)c->no_finished_insert << 2 |
-             (uint32_t)c->need_sort << 3 | (uint32_t)c->sessions << 4);
+             (uint32_t)c->need_sort << 3 | (uint32_t)c->sessions << 4 | (uint32_t)c->bug << 8);
     put32(b, (uint32_t)branches);
     put32(b, (uint32_t)current);
     for (size_t i = 0; i < ARRAY_LEN(LAYOUT); i++)
@@ -441,7 +441,7 @@ static int read_config(struct reader *r)
         return damaged(r, "its configuration is cut off");
     if (memcmp(layout, LAYOUT, sizeof LAYOUT) != 0)
         return err_set(r->e, "%s was made by a version of radixscope that lays its world out differently", r->name);
-    if (flags >> CONFIG_FLAGS != 0) /* it ran under rules that we do not have */
+    if ((flags & 0xff) >> CONFIG_FLAGS != 0 || flags >> 16 != 0) /* it ran under rules that we do not have */
         return damaged(r, "its configuration has a flag that nobody knows");
     if (r->branches == 0 || r->branches > TAPE_BRANCHES || r->current >= r->branches)
         return damaged(r, "the number of its branches");
@@ -450,6 +450,7 @@ static int read_config(struct reader *r)
     c.no_finished_insert = flags >> 2 & 1;
     c.need_sort = flags >> 3 & 1;
     c.sessions = flags >> 4 & 1;
+    c.bug = (uint8_t)(flags >> 8);
     r->configured = true;
     struct err inner = {0};
     r->r->tape = tape_new(&c, &inner);

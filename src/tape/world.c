@@ -51,6 +51,7 @@ static void world_fill_head(struct head *h, const struct world_config *c)
     h->no_finished_insert = c->no_finished_insert;
     h->need_sort = c->need_sort;
     h->sessions = c->sessions;
+    h->bug = c->bug;
     h->node_count = 1;
     h->node_top = ROOT + 1;
     h->next_id = 1;

@@ -76,6 +76,7 @@ struct world_config {
     bool no_finished_insert; /* disable_finished_insert */
     bool need_sort;       /* freed pages wait on a side list and come back sorted (sglang §3) */
     bool sessions;        /* tag nodes with session ids (sglang §5) */
+    uint8_t bug;          /* broken on purpose: a bug of cache/museum.h, 0 = none */
 };
 
 /* One node of the radix tree. The edge that leads to it carries its key and its value. */
@@ -157,7 +158,8 @@ struct head {
     uint32_t request_count, request_top, request_free, row_top, next_rid;
     /* sessions */
     uint32_t tag_top, tag_free, closed_count, closed_next;
-    uint32_t spare[33];
+    uint32_t spare[32];
+    uint32_t bug;                            /* as world_config's */
 };
 
 /* Words in all; each term is one member of struct world, in order. */
