@@ -110,6 +110,7 @@ void app_done(struct app *a)
     moment_done(&a->m);
     marks_done(&a->marks);
     list_done(&a->list);
+    insight_done(&a->insight);
     series_done(&a->series);
     beside_close(&a->beside);
     for (int i = 0; i < a->pasts; i++)
@@ -139,6 +140,7 @@ void app_look(struct app *a)
     follow(a);
     a->m.length = tape_length(a->m.tape, a->m.branch);
     app_go_wanted(a);
+    app_inside_look(a);
     if (a->v.waiting && a->m.length > a->m.at) {
         stop_waiting(a);
         app_goto(a, a->m.at + 1);
@@ -183,7 +185,8 @@ static const struct beside *app_beside(struct app *a)
 /* The list of the open view, for this moment: filled anew when either has changed. */
 const struct list *app_list(struct app *a)
 {
-    struct list_key key = {a->v.show, a->m.branch, a->m.at, a->m.length};
+    struct list_key key = {a->v.show, a->m.branch, a->m.at, a->m.length, a->v.look,
+                           {a->insight.answer.state, (uint32_t)(a->insight.answer.done * 1000)}};
     if (memcmp(&key, &a->list_key, sizeof key) == 0)
         return &a->list;
     a->list_key = key;
@@ -192,7 +195,10 @@ const struct list *app_list(struct app *a)
     case SHOW_LOG: a->list.here = lists_log(&a->list, &a->m, &a->cursor, LOG_ROWS); break;
     case SHOW_REQUESTS: lists_requests(&a->list, &a->m, &a->cursor); break;
     case SHOW_INVARIANTS: lists_invariants(&a->list, &a->m); break;
-    default: break;
+    default:
+        if (app_is_inside(a))
+            app_inside_fill(a);
+        break;
     }
     return &a->list;
 }
@@ -216,7 +222,7 @@ void app_draw(struct app *a, struct surface *s)
     a->h = s->h;
     a->ascii = s->ascii;
     struct picture p = {.m = &a->m, .v = &a->v, .marks = &a->marks, .feed = a->feed, .progress = &a->progress,
-                        .list = app_list(a), .series = &a->series, .beside = app_beside(a)};
+                        .list = app_list(a), .series = &a->series, .beside = app_beside(a), .insight = &a->insight};
     if (a->v.show == SHOW_NUMBERS)
         fill_numbers(a, &p);
     screen_draw(&p, s);

@@ -47,11 +47,14 @@ struct app {
     struct marks marks;
     struct view v;
     struct ui_progress progress;
+    struct insight insight;
     struct list list;     /* of the open list view, */
     struct list_key {     /* filled for this */
         uint32_t show;
         int branch;
         uint32_t at, length;
+        struct look look;
+        uint32_t answer[2];   /* its state, and per mille of it */
     } list_key;
     struct series series; /* of the numbers: begun when they are first looked at */
     struct ui_place wanted; /* where to go as soon as the step is there; at 0: nowhere */

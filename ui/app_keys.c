@@ -21,7 +21,7 @@ static struct picture picture_of(struct app *a)
 {
     return (struct picture){.m = &a->m, .v = &a->v, .marks = &a->marks, .feed = a->feed,
                             .progress = &a->progress, .list = &a->list, .series = &a->series,
-                            .beside = &a->beside};
+                            .beside = &a->beside, .insight = &a->insight};
 }
 
 static void fold(struct app *a)
@@ -82,7 +82,8 @@ static int next_choice(const struct list *l, int line, int dir)
 /* Lists whose lines are chosen, to go to their steps. */
 static bool chooses(const struct app *a)
 {
-    return a->v.show == SHOW_WHY || a->v.show == SHOW_REQUESTS;
+    return a->v.show == SHOW_WHY || a->v.show == SHOW_REQUESTS || a->v.show == SHOW_LENS || a->v.show == SHOW_PROOF ||
+           a->v.show == SHOW_EFFECT;
 }
 
 static void open_list(struct app *a)
@@ -156,7 +157,7 @@ static void run_command(struct app *a, enum command c)
 {
     bool choosing = a->v.focus != FOCUS_NONE && a->v.show == SHOW_STEPPER;
     uint32_t before = a->m.at;
-    if (move_in_list(a, c))
+    if (app_inside_key(a, c) || move_in_list(a, c))
         return;
     switch (c) {
     case CMD_STEP: app_step(a); break;
@@ -187,6 +188,17 @@ static void run_command(struct app *a, enum command c)
     case CMD_LOG: open_view(a, SHOW_LOG); break;
     case CMD_REQUESTS: open_view(a, SHOW_REQUESTS); break;
     case CMD_INVARIANTS: open_view(a, SHOW_INVARIANTS); break;
+    case CMD_FORWARD: app_inside_open(a, SHOW_FORWARD); break;
+    case CMD_ATTENTION: app_inside_open(a, SHOW_ATTENTION); break;
+    case CMD_LENS: app_inside_open(a, SHOW_LENS); break;
+    case CMD_PROOF: app_inside_open(a, SHOW_PROOF); break;
+    case CMD_EFFECT: app_inside_open(a, SHOW_EFFECT); break;
+    case CMD_LAYER_PREV:
+    case CMD_LAYER_NEXT:
+    case CMD_HEAD_PREV:
+    case CMD_HEAD_NEXT:
+    case CMD_TOKEN_PREV:
+    case CMD_TOKEN_NEXT: app_say(a, "This key is for the views into the model: M, A, K."); break;
     case CMD_CODE: open_view(a, SHOW_CODE); break;
     case CMD_NUMBERS:
         open_view(a, SHOW_NUMBERS);

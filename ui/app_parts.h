@@ -5,12 +5,14 @@
  *      app_keys.c   what each key does
  *      app_type.c   the text field: find, commands
  *      app_save.c   the screen and the run as files
+ *      app_inside.c the views into the model
  *      app_run.c    the loop with the terminal
  */
 #ifndef RADIXSCOPE_UI_APP_PARTS_H
 #define RADIXSCOPE_UI_APP_PARTS_H
 
 #include "ui/app.h"
+#include "ui/command.h"
 
 void app_say(struct app *a, const char *message);      /* shown until the next key */
 void app_say_error(struct app *a);                     /* the run's, if it has failed */
@@ -43,6 +45,13 @@ void app_type_begin(struct app *a, enum typing what);
 int app_save(struct app *a, const char *path, struct err *e);
 
 void app_open(struct app *a, enum show show);          /* a view over the stepper, its first line chosen */
+/* The views into the model. */
+bool app_is_inside(const struct app *a);
+void app_inside_open(struct app *a, enum show show);
+void app_inside_fill(struct app *a);                   /* list and insight for this moment and look */
+void app_inside_look(struct app *a);                   /* how far is what is being computed? */
+bool app_inside_key(struct app *a, enum command c);    /* false: the key means what it always means */
+
 const struct list *app_list(struct app *a);            /* of the open view, for this moment */
 
 #endif

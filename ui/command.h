@@ -41,6 +41,17 @@
     X(CODE, 'c', 0, "c", "code", "the numbered algorithm and the lines of C that did this step", "look")         \
     X(NUMBERS, '#', 0, "#", "numbers", "hit rate, tokens saved and computed, slots: over time, before and after", "look") \
     X(ERROR, 'e', 0, "e", "error", "what made the run end early", "look")                                    \
+    X(FORWARD, 'M', 0, "M", "forward pass", "the forward pass of this step, layer by layer: tokens, KV rows, FLOPs, logits", "inside") \
+    X(ATTENTION, 'A', 0, "A", "attention", "attention of a layer and head as a heat map over cached and new tokens", "inside") \
+    X(LENS, 'K', 0, "K", "KV lens", "the floats of K and V behind the chosen slot or node, and who reads them", "inside") \
+    X(PROOF, '=', 0, "=", "proof", "the cold run of this request beside its cached run, layer by layer; again: exact or fast", "inside") \
+    X(EFFECT, 'P', 0, "P", "poison", "whom the row reaches that was spoiled last (: poison SLOT, share SLOT SLOT)", "inside") \
+    X(LAYER_PREV, '{', 0, "{", "layer before", "in these views: the layer before", "inside")                 \
+    X(LAYER_NEXT, '}', 0, "}", "next layer", "in these views: the next layer", "inside")                     \
+    X(HEAD_PREV, ',', 0, ",", "head before", "in these views: the head before", "inside")                    \
+    X(HEAD_NEXT, '.', 0, ".", "next head", "in these views: the next head", "inside")                        \
+    X(TOKEN_PREV, '(', 0, "(", "token before", "the column of the heat map, or the slot of the lens, before this one", "inside") \
+    X(TOKEN_NEXT, ')', 0, ")", "next token", "the next column of the heat map, or slot of the lens", "inside") \
     X(FOCUS, K_TAB, 0, "Tab", "choose", "move the focus: tree, slots, none; Up and Down choose there", "look") \
     X(BIG, 'p', 0, "p", "projector", "for a projector: two panes and a large sentence; again: back", "look")  \
     X(SAVE, 'x', 0, "x", "save", "write this screen to a file: .txt, .ansi, .svg; .cast: the run from here on; .rxs, .rxt: the session", "look") \

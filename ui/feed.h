@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "tape/evidence.h"
 #include "tape/tape.h"
 
 struct ui_progress {
@@ -50,6 +51,16 @@ struct ui_place {
     int beside;           /* which history is on the right of it */
 };
 
+/* Floats, and what only an engine can compute. A member that is NULL: there is none. */
+struct ui_evidence {
+    bool (*observed)(void *ctx, struct observed *out);   /* rows of keys, values and queries; false: none yet */
+    /* Ask; returns at once. -1 and *e when it cannot be answered here at all. */
+    int (*ask)(void *ctx, const struct inquiry *q, struct err *e);
+    int (*answer)(void *ctx, const struct inquiry *q, struct answer *out); /* a copy, for answer_done; -1: no memory */
+    bool recording;       /* what is missing here was not recorded */
+    void *ctx;
+};
+
 struct ui_feed {
     const struct tape *tape;
     const char *title;    /* of the scenario or the file: the first word of the title line */
@@ -69,6 +80,7 @@ struct ui_feed {
     /* How text would be cut into tokens, piece by piece, while it is typed. NULL: nobody knows. */
     void (*cut)(void *ctx, const char *text, size_t len, void (*piece)(void *to, const char *bytes, size_t n), void *to);
     void *ctx;
+    struct ui_evidence evidence;
 };
 
 #endif

@@ -89,6 +89,11 @@ const char *screen_show_title(enum show show)
     case SHOW_WHY: return "why";
     case SHOW_LOG: return "log";
     case SHOW_REQUESTS: return "requests";
+    case SHOW_FORWARD: return "forward pass";
+    case SHOW_ATTENTION: return "attention";
+    case SHOW_LENS: return "KV lens";
+    case SHOW_PROOF: return "proof: with the cache and without it";
+    case SHOW_EFFECT: return "poison: whom a spoiled row reaches";
     case SHOW_NUMBERS: return "numbers over time";
     case SHOW_CODE: return "code: the step in the program's own source";
     case SHOW_COMPARE: return "two histories side by side";
@@ -99,8 +104,10 @@ const char *screen_show_title(enum show show)
 
 static void draw_list(const struct picture *p, struct surface *s, struct rect r)
 {
-    bool choose = p->v->show == SHOW_WHY || p->v->show == SHOW_REQUESTS;
-    int chosen = choose ? p->v->line : p->v->show == SHOW_LOG ? p->list->here : -1;
+    enum show show = p->v->show;
+    bool choose = show == SHOW_WHY || show == SHOW_REQUESTS || show == SHOW_LENS || show == SHOW_PROOF ||
+                  show == SHOW_EFFECT;
+    int chosen = choose ? p->v->line : show == SHOW_LOG || show == SHOW_FORWARD ? p->list->here : -1;
     bool message = view_message_long(p, s);
     if (message && r.h > 1)
         r.h--;
@@ -122,6 +129,8 @@ static void draw_full_view(const struct picture *p, const struct layout *l, stru
         view_help_draw(p, s, r);
     else if (p->v->show == SHOW_NUMBERS)
         view_numbers_draw(p, s, r);
+    else if (p->v->show == SHOW_ATTENTION)
+        view_attention_draw(p, s, r);
     else if (p->v->show == SHOW_CODE)
         view_code_draw(p, s, r);
     else if (p->v->show == SHOW_COMPARE)

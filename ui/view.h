@@ -10,6 +10,7 @@
 #include "ui/beside.h"
 #include "ui/command.h"
 #include "ui/feed.h"
+#include "ui/insight.h"
 #include "ui/layout.h"
 #include "ui/list.h"
 #include "ui/marks.h"
@@ -21,7 +22,7 @@
 enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_NODE, TYPE_COMMAND, TYPE_SAVE };
 
 enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS, SHOW_CODE, SHOW_NUMBERS,
-            SHOW_COMPARE, SHOW_COUNT };
+            SHOW_COMPARE, SHOW_FORWARD, SHOW_ATTENTION, SHOW_LENS, SHOW_PROOF, SHOW_EFFECT, SHOW_COUNT };
 
 enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_COUNT };
 
@@ -41,6 +42,7 @@ struct view {
     int beside;             /* which history stands on the right while comparing */
     int line;               /* of a list: the chosen line (help: the first one) */
     bool playing;
+    struct look look;       /* in the views into the model */
     int speed;              /* index into VIEW_SPEEDS */
     bool big;               /* the projector's layout */
     bool mouse;             /* the program has the mouse */
@@ -61,6 +63,7 @@ struct picture {
     const struct series *series; /* of the numbers, as far as they are read */
     struct numbers now[2];    /* before this step and after it, while the numbers are shown */
     const struct beside *beside; /* while comparing */
+    const struct insight *insight; /* in the views into the model */
 };
 
 /* Steps a second at each speed, in tenths. */
@@ -75,6 +78,7 @@ void view_story_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_timeline_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_keys_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_numbers_draw(const struct picture *p, struct surface *s, struct rect r);
+void view_attention_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_code_draw(const struct picture *p, struct surface *s, struct rect r);
 void view_help_draw(const struct picture *p, struct surface *s, struct rect r);
 

@@ -32,11 +32,20 @@ static void footer_keys(const struct picture *p, enum command out[6])
     static const enum command TIMED[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     static const enum command REASONS[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_WHY, CMD_HELP, CMD_QUIT};
     static const enum command BESIDE[6] = {CMD_STEP, CMD_NEXT_OP, CMD_DIFFERENCE, CMD_CLOSE, CMD_HELP, CMD_QUIT};
+    static const enum command LAYERS[6] = {CMD_NEXT_OP, CMD_CHOOSE, CMD_STEP, CMD_CLOSE, CMD_HELP, CMD_QUIT};
+    static const enum command MAP[6] = {CMD_NEXT_OP, CMD_TOKEN_NEXT, CMD_HEAD_NEXT, CMD_LAYER_NEXT, CMD_CLOSE, CMD_HELP};
+    static const enum command PROVE[6] = {CMD_PROOF, CMD_NEXT_OP, CMD_CHOOSE, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     const enum command *six = MIDDLE;
     if (p->v->show == SHOW_CODE || p->v->show == SHOW_NUMBERS)
         six = TIMED;
     else if (p->v->show == SHOW_COMPARE)
         six = BESIDE;
+    else if (p->v->show == SHOW_FORWARD)
+        six = LAYERS;
+    else if (p->v->show == SHOW_ATTENTION || p->v->show == SHOW_LENS)
+        six = MAP;
+    else if (p->v->show == SHOW_PROOF)
+        six = PROVE;
     else if (p->v->show != SHOW_STEPPER)
         six = p->v->show == SHOW_WHY || p->v->show == SHOW_REQUESTS ? CAUSES : LIST;
     else if (p->v->playing)
@@ -72,6 +81,10 @@ static const char *brief_of(const struct picture *p, enum command c)
         return !stepper ? "line before" : slots ? "slot before" : "node before";
     if (p->v->playing && c == CMD_PLAY)
         return "stop";
+    if (p->v->show == SHOW_PROOF && c == CMD_PROOF)
+        return p->v->look.fast ? "exact mode" : "fast mode";
+    if (p->v->show == SHOW_FORWARD && c == CMD_CHOOSE)
+        return "attention";
     return command_info(c)->brief;
 }
 
@@ -160,7 +173,7 @@ static const char *const LEGEND[] = {
     "In the request: = read from the cache, # computed by the model, + generated, . still to compute.",
     "Of a key that was typed: = found in the tree, + new, with slots of its own, . not cached.",
     "In the slots: the letter of the node that owns the slot (a to z again and again after the 26th), the number of the request that holds it, + for one",
-    "that an insert without a request has taken, or a dot for a free one. Reversed: this step changed it.",
+    "that an insert without a request has taken, or a dot for a free one. Reversed: this step changed it. !: its KV row was spoiled on purpose.",
 };
 
 static void add_help(const struct picture *p, struct text *t)

@@ -75,6 +75,10 @@ static void draw_cell(const struct picture *p, struct surface *s, struct rect r,
     unsigned style;
     char letter = view_owner_letter(m->sc.w, m->owner[slot], &style);
     uint32_t code = letter == '.' && !s->ascii ? 0xb7 : (uint32_t)(unsigned char)letter; /* a middle dot */
+    if (m->owner[slot] != OWNER_FREE && (m->sc.w->kv[slot] & KV_SPOILED) != 0) {
+        code = '!'; /* on purpose: poison, share */
+        style = ROLE_ALERT | STYLE_BOLD;
+    }
     if (m->owner_before != NULL && m->owner_before[slot] != m->owner[slot])
         style |= STYLE_REVERSE | STYLE_BOLD;
     surface_put(s, r, x, y, style, code);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/inside.h"
 #include "base/xalloc.h"
 #include "script/nearest.h"
 #include "script/script.h"
@@ -30,6 +31,12 @@
     X(BRANCH, "branch", "", "[NUMBER]", "the same moment in another branch; alone: which there are")            \
     X(COMPARE, "compare", "c", "[NUMBER]", "this history beside another branch, or the run of rerun")        \
     X(STATE, "state", "", "", "one line with which `radixscope play` opens this scene at this step")          \
+    X(FORWARD, "forward", "", "[LAYER]", "the forward pass of this step, layer by layer")                    \
+    X(ATTENTION, "attention", "", "[LAYER [HEAD]]", "whom every token of this pass attends to")             \
+    X(LOGITS, "logits", "", "", "the best next tokens after this pass")                                      \
+    X(LENS, "lens", "", "SLOT [LAYER [HEAD]]", "the floats of K and V behind a slot, and who reads them")    \
+    X(PROOF, "proof", "", "[REQUEST] [exact|fast]", "a request with the cache and without, layer by layer")  \
+    X(REACH, "reach", "", "", "whom the row reaches that was spoiled last (poison, share)")                  \
     X(SHOW, "show", "s", "", "the tree, the slots and the requests as text")                                 \
     X(HELP, "help", "?", "", "this list")                                                                    \
     X(QUIT, "quit", "q", "", "leave")
@@ -334,6 +341,12 @@ static int serve(struct session *s, enum session_command command, const char *re
     case DO_BRANCH: return go_branch(s, rest, out, e);
     case DO_COMPARE: return compare(s, rest, out, e);
     case DO_STATE: return state(s, out, e);
+    case DO_FORWARD: return inside_forward(s, rest, out, e);
+    case DO_ATTENTION: return inside_attention(s, rest, out, e);
+    case DO_LOGITS: return inside_logits(s, out, e);
+    case DO_LENS: return inside_lens(s, rest, out, e);
+    case DO_PROOF: return inside_proof(s, rest, out, e);
+    case DO_REACH: return inside_reach(s, out, e);
     case DO_SHOW: plain_scene(cursor_scene(&s->plain.cursor), &s->plain.words, out); return 0;
     case DO_HELP: show_help(out); return 0;
     default: return 0;

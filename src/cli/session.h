@@ -19,6 +19,8 @@ struct session {
     bool (*other)(void *ctx, struct ui_history *out); /* another run to compare with; NULL: never */
     int (*state)(void *ctx, const struct ui_place *place, struct buf *out, struct err *e); /* NULL: a recording */
     void *ctx;
+    struct ui_evidence evidence; /* for the words about the model */
+    bool fast;                   /* the mode of the run */
 };
 
 /* Stand at a step of a branch and append its line; -1 and *e if there is none. */

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/xalloc.h"
+#include "cli/inside.h"
 #include "cli/interrupt.h"
 #include "cli/plain.h"
 #include "cli/session.h"
@@ -121,6 +122,7 @@ struct live {
     struct worker *w;
     const struct source *source;
     const struct cli *cli;
+    struct inside inside; /* the views into the model; its study is owned */
     char *text;          /* owned; of the script, for rerun */
     struct rx_log log; /* what was typed */
     struct worker *again; /* the run that rerun began last; owned */
@@ -346,7 +348,7 @@ static int show_screen(struct cli *c, struct live *l, const struct ui_words *wor
     struct ui_feed feed = {.tape = worker_tape(w), .title = s->settings.title, .mode = source_mode(&s->settings),
                            .words = *words, .wake_fd = worker_fd(w), .progress = take_progress,
                            .command = submit_line, .other = other_run, .state = write_state, .keep = keep_session, .cut = cut_text,
-                           .ctx = l};
+                           .ctx = l, .evidence = inside_live(&l->inside)};
     struct ui_options options = show_options(c);
     if (c->place != NULL)
         options.place = (struct ui_place){c->place->branch, c->place->at, c->place->view, c->place->beside};
@@ -382,7 +384,9 @@ static int converse(struct live *l, const struct ui_words *words, bool print, st
 {
     struct worker *w = l->w;
     const struct source *s = l->source;
-    struct session session = {.act = act_and_wait, .other = other_run, .state = write_state, .ctx = l};
+    l->inside.wait = true;
+    struct session session = {.act = act_and_wait, .other = other_run, .state = write_state, .ctx = l,
+                              .evidence = inside_live(&l->inside), .fast = s->settings.fast};
     struct worker_status st;
     struct buf b = {0};
     struct world_config world = world_of(&s->settings);
@@ -415,6 +419,12 @@ static int show_live(struct cli *c, struct source *s, enum show_way way, struct 
     const char *title = runner_settings(worker_runner(w))->title; /* a copy: the worker takes the script */
     s->settings.title = title;
     struct live live = {.w = w, .cli = c, .source = s, .text = xstrdup(s->script->source)};
+    live.inside = (struct inside){.worker = w, .study = study_new(w, e)};
+    if (live.inside.study == NULL) {
+        xfree(live.text);
+        worker_free(w);
+        return -1;
+    }
     int rc = live.text != NULL ? worker_submit(w, s->script, -1, 0, e) : err_memory(e, 64, "the script's text");
     if (live.text != NULL)
         s->script = NULL;
@@ -424,6 +434,7 @@ static int show_live(struct cli *c, struct source *s, enum show_way way, struct 
         rc = converse(&live, &words, way == SHOW_PRINTED, e);
     else if (rc == 0)
         rc = show_screen(c, &live, &words, e);
+    study_free(live.inside.study);
     worker_free(w);
     live_done(&live);
     return rc;

@@ -62,7 +62,9 @@ struct engine *engine_new(const struct engine_config *cfg, struct err *e)
     en->cfg = *cfg;
     atomic_init(&en->cancel, false);
     en->t = tape_new(&cfg->world, e);
-    if (en->t == NULL || cache_init(&en->cache, en->t, e) != 0 || cache_begin(&en->cache, 0, e) != 0) {
+    if (cfg->model != NULL) /* takes no memory yet; from here on other threads may ask for it */
+        en->rows = kvrows_new(model_get_config(cfg->model), UINT32_MAX / 2, e);
+    if ((cfg->model != NULL && en->rows == NULL) || en->t == NULL || cache_init(&en->cache, en->t, e) != 0 || cache_begin(&en->cache, 0, e) != 0) {
         engine_free(en);
         return NULL;
     }
@@ -135,13 +137,13 @@ static int engine_warm(struct engine *en, struct err *e)
     if (en->cfg.model == NULL)
         return err_set(e, "a request needs a model, and none is loaded");
     const struct model_config *m = model_get_config(en->cfg.model);
-    if (en->rows == NULL && (en->rows = kvrows_new(m, UINT32_MAX / 2, e)) != NULL && tape_recording(en->t))
+    if (en->past == NULL && tape_recording(en->t))
         kvrows_keep_queries(en->rows, m->heads * m->head_dim, MOST_QUERIES);
     if (en->past == NULL)
         en->past = xcalloc(m->context, sizeof *en->past);
     if (en->fresh == NULL)
         en->fresh = xcalloc(m->context, sizeof *en->fresh);
-    if (en->rows == NULL || en->past == NULL || en->fresh == NULL)
+    if (en->past == NULL || en->fresh == NULL)
         return err_memory(e, m->context, "the forward pass");
     enum forward_mode mode = en->cfg.fast ? FORWARD_FAST : FORWARD_EXACT;
     en->forward = forward_new(en->cfg.model, en->rows, mode, en->cfg.threads > 0 ? (unsigned)en->cfg.threads : 1, e);

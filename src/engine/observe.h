@@ -5,8 +5,8 @@
 #include "engine/engine.h"
 #include "tape/observation.h"
 
-/* The rows of an engine; false: it has no model, or nothing was computed yet. Good as long as the engine. Any
- * thread, once a world that it reads names a row. */
+/* The rows of an engine; false: it has no model. Good as long as the engine. Any thread, for rows that a world which
+ * it reads names. */
 bool engine_observed(struct engine *en, struct observed *out);
 
 #endif

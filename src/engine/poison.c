@@ -126,13 +126,6 @@ int engine_share(struct engine *en, uint32_t slot, uint32_t with, struct err *e)
 
 /* ---- the effect ------------------------------------------------------------------------------------------- */
 
-uint32_t effect_find(const struct tape *t, int branch, uint32_t at)
-{
-    uint32_t poison = tape_find_kind(t, branch, at + 1, -1, EV_POISON);
-    uint32_t share = tape_find_kind(t, branch, at + 1, -1, EV_SHARE);
-    return poison > share ? poison : share;
-}
-
 /* Rows of the run as it was, and what stands in their place on the other side. */
 struct exchange {
     uint32_t *from, *to;     /* (n) */
@@ -296,7 +289,8 @@ static int examine_all(struct effect_work *w, uint32_t after, struct err *e)
     for (uint32_t n = after; rc == 0 && (n = tape_find_kind(t, branch, n, 1, EV_REQUEST)) != 0;) {
         struct step s;
         tape_step(t, branch, n, &s);
-        rc = pass_last(&w->pass, &w->c, branch, n, s.arg[0], e);
+        cursor_seek(&w->c, branch, n);
+        rc = pass_last(&w->pass, &w->c, branch, w->c.w->request[s.arg[0]].rid, e);
         if (rc == 0)
             rc = examine(w, n, e);
         else if (rc == 1)

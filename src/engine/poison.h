@@ -39,7 +39,4 @@ int engine_share(struct engine *en, uint32_t slot, uint32_t with, struct err *e)
 int effect_run(struct engine *en, int branch, uint32_t step, const struct rerun_watch *watch, struct effect *out,
                struct err *e);
 
-/* The last POISON or SHARE up to step `at`; 0: none. */
-uint32_t effect_find(const struct tape *t, int branch, uint32_t at);
-
 #endif

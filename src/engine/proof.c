@@ -129,7 +129,7 @@ static int check_rows(const struct pass *p, struct err *e)
     return 0;
 }
 
-int proof_run(struct engine *en, int branch, uint32_t at, uint32_t request, bool fast, const struct rerun_watch *watch,
+int proof_run(struct engine *en, int branch, uint32_t rid, bool fast, const struct rerun_watch *watch,
               struct proof *out, struct err *e)
 {
     struct cursor c;
@@ -138,9 +138,9 @@ int proof_run(struct engine *en, int branch, uint32_t at, uint32_t request, bool
     *out = (struct proof){0};
     if (cursor_init(&c, engine_tape(en), e) != 0)
         return -1;
-    int rc = pass_last(&p, &c, branch, at, request, e);
+    int rc = pass_last(&p, &c, branch, rid, e);
     if (rc == 1)
-        err_set(e, "nothing of request %u has been computed yet", cursor_scene(&c).w->request[request].rid);
+        rc = err_set(e, "nothing of request %u has been computed", rid);
     if (rc == 0) {
         struct forward *f = proof_forward(en, fast, &made, e);
         *out = (struct proof){.branch = branch, .step = p.step, .rid = p.rid, .fast = fast, .n = p.n,

@@ -14,10 +14,10 @@
 #include "engine/rerun.h"
 #include "tape/evidence.h"
 
-/* Request `request` (its index in the world of step `at` of the branch), as far as it has come on that branch. 0 and
- * *out (proof_done); 1: cancelled, or nothing of it was computed (e->set tells which); -1 and *e. On the engine's
- * thread, between operations; the tape is only read. */
-int proof_run(struct engine *en, int branch, uint32_t at, uint32_t request, bool fast, const struct rerun_watch *watch,
+/* Request number `rid`, as far as it has come on that branch. 0 and
+ * *out (proof_done); 1: cancelled; -1 and *e, also when nothing of it was computed. On the engine's thread, between
+ * operations; the tape is only read. */
+int proof_run(struct engine *en, int branch, uint32_t rid, bool fast, const struct rerun_watch *watch,
               struct proof *out, struct err *e);
 
 /* A forward pass of this mode (in an exact engine, fast means OpenBLAS's plain sgemm) over the engine's rows: the engine's own, or one made now (*made, to be freed). */

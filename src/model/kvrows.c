@@ -73,7 +73,8 @@ void kvrows_free(struct kvrows *s)
 void kvrows_keep_queries(struct kvrows *s, uint32_t q_width, size_t most)
 {
     ASSERT(s->chunks_made == 0);
-    s->queries = xreserve(s->n_chunks * sizeof *s->queries);
+    if (s->queries == NULL)
+        s->queries = xreserve(s->n_chunks * sizeof *s->queries);
     s->q_width = s->queries != NULL ? q_width : 0;
     s->q_most = most;
 }

@@ -11,7 +11,9 @@
 
 struct job {
     struct job *next;
-    struct script *script; /* owned */
+    struct script *script; /* owned; NULL: a task */
+    void (*task)(void *ctx, struct runner *r);
+    void *ctx;
     int branch;
     uint32_t at;
 };
@@ -22,7 +24,8 @@ struct worker {
     pthread_mutex_t lock;    /* guards everything below */
     pthread_cond_t changed;
     struct job *first, *last;
-    bool running, quit, started;
+    bool running, task_runs, quit, started;
+    enum worker_state before; /* the task: what the state was */
     struct worker_status status;
     int pipe[2];             /* the worker writes a byte for news */
 };
@@ -39,6 +42,8 @@ static void tell(const struct worker *w)
 
 static void job_free(struct job *j)
 {
+    if (j->task != NULL)
+        j->task(j->ctx, NULL);
     script_free(j->script);
     xfree(j);
 }
@@ -55,8 +60,13 @@ static void set_command(struct worker *w, const struct job *j, uint32_t i)
     tell(w);
 }
 
-static enum run_result run_job(struct worker *w, const struct job *j, struct err *e)
+static enum run_result run_job(struct worker *w, struct job *j, struct err *e)
 {
+    if (j->task != NULL) {
+        j->task(j->ctx, w->runner);
+        j->task = NULL; /* it has been called */
+        return RUN_DONE;
+    }
     if (j->branch >= 0 && runner_act_at(w->runner, j->branch, j->at, e) != 0)
         return RUN_FAILED;
     for (uint32_t i = 0; i < j->script->count; i++) {
@@ -79,6 +89,8 @@ static struct job *next_job(struct worker *w) /* NULL: quit */
         if (w->first == NULL)
             w->last = NULL;
         w->status.queued--;
+        w->task_runs = j->task != NULL;
+        w->before = w->status.state;
         w->status.state = WORKER_RUNNING;
         w->running = true;
         runner_uncancel(w->runner); /* under the lock: worker_cancel means what runs from here on */
@@ -91,7 +103,11 @@ static void job_done(struct worker *w, enum run_result rc, const struct err *e)
 {
     pthread_mutex_lock(&w->lock);
     w->status.state = rc == RUN_DONE ? WORKER_IDLE : rc == RUN_FAILED ? WORKER_FAILED : WORKER_CANCELLED;
-    w->status.failure = *e;
+    if (w->task_runs)
+        w->status.state = w->before == WORKER_RUNNING ? WORKER_IDLE : w->before;
+    else
+        w->status.failure = *e;
+    w->task_runs = false;
     w->status.command = NULL;
     w->status.branch = tape_branch(runner_tape(w->runner));
     w->running = false;
@@ -192,14 +208,8 @@ void worker_free(struct worker *w)
     xfree(w);
 }
 
-int worker_submit(struct worker *w, struct script *s, int branch, uint32_t at, struct err *e)
+static void enqueue(struct worker *w, struct job *j)
 {
-    struct job *j = xcalloc(1, sizeof *j);
-    if (j == NULL) {
-        script_free(s);
-        return err_memory(e, sizeof *j, "a command");
-    }
-    *j = (struct job){NULL, s, branch, at};
     pthread_mutex_lock(&w->lock);
     if (w->last != NULL)
         w->last->next = j;
@@ -209,6 +219,29 @@ int worker_submit(struct worker *w, struct script *s, int branch, uint32_t at, s
     w->status.queued++;
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
+}
+
+int worker_submit(struct worker *w, struct script *s, int branch, uint32_t at, struct err *e)
+{
+    struct job *j = xcalloc(1, sizeof *j);
+    if (j == NULL) {
+        script_free(s);
+        return err_memory(e, sizeof *j, "a command");
+    }
+    *j = (struct job){.script = s, .branch = branch, .at = at};
+    enqueue(w, j);
+    return 0;
+}
+
+int worker_task(struct worker *w, void (*task)(void *ctx, struct runner *r), void *ctx, struct err *e)
+{
+    struct job *j = xcalloc(1, sizeof *j);
+    if (j == NULL) {
+        task(ctx, NULL);
+        return err_memory(e, sizeof *j, "a task");
+    }
+    *j = (struct job){.task = task, .ctx = ctx};
+    enqueue(w, j);
     return 0;
 }
 
@@ -228,7 +261,7 @@ void worker_cancel(struct worker *w)
 {
     pthread_mutex_lock(&w->lock);
     drop_queue(w);
-    if (w->running)
+    if (w->running && !w->task_runs)
         runner_cancel(w->runner);
     pthread_mutex_unlock(&w->lock);
 }

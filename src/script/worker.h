@@ -40,7 +40,11 @@ int worker_submit(struct worker *w, struct script *s, int branch, uint32_t at, s
 /* The same for one typed line; refused at once when it cannot be understood. */
 int worker_submit_line(struct worker *w, const char *line, int branch, uint32_t at, struct err *e);
 
-void worker_cancel(struct worker *w);         /* what runs, and what waits */
+/* Run something else on the worker's thread, after what waits; the status stays what it was, but for RUNNING. It is
+ * called exactly once, with NULL when it was dropped before it began. */
+int worker_task(struct worker *w, void (*task)(void *ctx, struct runner *r), void *ctx, struct err *e);
+
+void worker_cancel(struct worker *w);         /* what runs, and what waits; a task that runs is left alone */
 void worker_wait(struct worker *w);           /* until nothing runs or waits */
 void worker_get_status(struct worker *w, struct worker_status *out);
 

@@ -31,6 +31,37 @@ int effect_copy(struct effect *to, const struct effect *from)
     return to->request != NULL || from->count == 0 ? 0 : -1;
 }
 
+bool inquiry_same(const struct inquiry *a, const struct inquiry *b)
+{
+    return a->about == b->about && a->branch == b->branch &&
+           (a->about == ASK_PROOF ? a->rid == b->rid && a->fast == b->fast : a->step == b->step);
+}
+
+void answer_done(struct answer *a)
+{
+    proof_done(&a->proof);
+    effect_done(&a->effect);
+    *a = (struct answer){0};
+}
+
+int answer_copy(struct answer *to, const struct answer *from)
+{
+    *to = *from;
+    to->proof = (struct proof){0};
+    to->effect = (struct effect){0};
+    if (proof_copy(&to->proof, &from->proof) == 0 && effect_copy(&to->effect, &from->effect) == 0)
+        return 0;
+    answer_done(to);
+    return -1;
+}
+
+uint32_t effect_find(const struct tape *t, int branch, uint32_t at)
+{
+    uint32_t poison = tape_find_kind(t, branch, at + 1, -1, EV_POISON);
+    uint32_t share = tape_find_kind(t, branch, at + 1, -1, EV_SHARE);
+    return poison > share ? poison : share;
+}
+
 static uint32_t bits_of(float x)
 {
     uint32_t bits;

@@ -50,6 +50,34 @@ struct effect {
     struct effect_request *request; /* (count) owned; in the order of arrival */
 };
 
+/* What can be asked of whoever has an engine, or a recording that was made with answers. */
+enum inquiry_about { ASK_NOTHING, ASK_PROOF, ASK_EFFECT };
+
+struct inquiry {
+    enum inquiry_about about;
+    int branch;
+    uint32_t rid;            /* of a proof */
+    bool fast;
+    uint32_t step;           /* of an effect: POISON or SHARE on that branch */
+};
+
+enum answer_state { ANSWER_NONE, ANSWER_WAITING, ANSWER_READY, ANSWER_FAILED };
+
+struct answer {
+    enum answer_state state;
+    double done;             /* while waiting: 0 … 1 */
+    struct proof proof;      /* ready: one of these, owned */
+    struct effect effect;
+    char why[256];           /* failed: one sentence */
+};
+
+bool inquiry_same(const struct inquiry *a, const struct inquiry *b);
+/* The last POISON or SHARE up to step `at`; 0: none. */
+uint32_t effect_find(const struct tape *t, int branch, uint32_t at);
+
+void answer_done(struct answer *a);
+int answer_copy(struct answer *to, const struct answer *from);
+
 static inline uint64_t difference_count(const struct difference *d)
 {
     return (uint64_t)d->differing_high << 32 | d->differing_low;

@@ -139,15 +139,14 @@ int pass_find(struct pass *p, struct cursor *c, int branch, uint32_t at, struct 
     return write != 0 ? fill(p, c, branch, write, e) : 1;
 }
 
-int pass_last(struct pass *p, struct cursor *c, int branch, uint32_t at, uint32_t request, struct err *e)
+int pass_last(struct pass *p, struct cursor *c, int branch, uint32_t rid, struct err *e)
 {
-    cursor_seek(c, branch, at);
-    uint32_t rid = c->w->request[request].rid, n = tape_length(c->tape, branch) + 1;
+    uint32_t n = tape_length(c->tape, branch) + 1;
     while ((n = tape_find_kind(c->tape, branch, n, -1, EV_KV_WRITE)) != 0) {
-        if (!about(c->tape, branch, n, EV_KV_WRITE, request))
-            continue;
+        struct step s;
+        tape_step(c->tape, branch, n, &s);
         cursor_seek(c, branch, n);
-        if (c->w->request[request].rid == rid)
+        if (c->w->request[s.arg[0]].rid == rid)
             return fill(p, c, branch, n, e);
     }
     return 1;

@@ -51,8 +51,8 @@ struct pass {
  * is left at the pass's KV_WRITE. Start from a zeroed struct; pass_done frees it. */
 int pass_find(struct pass *p, struct cursor *c, int branch, uint32_t at, struct err *e);
 
-/* The last pass of a request on a branch, `request` being its index in the world of step `at`. */
-int pass_last(struct pass *p, struct cursor *c, int branch, uint32_t at, uint32_t request, struct err *e);
+/* The last pass of request number `rid` on a branch; 1: there is none. */
+int pass_last(struct pass *p, struct cursor *c, int branch, uint32_t rid, struct err *e);
 void pass_done(struct pass *p);
 
 /* The best next tokens after the pass; NULL and *n = 0: it sampled none. */

@@ -240,7 +240,7 @@ static struct proof proof_of(struct runner *r, uint32_t request, bool fast)
     struct proof p;
     struct err e = {0};
     const struct tape *t = runner_tape(r);
-    if (proof_run(runner_engine(r), tape_branch(t), tape_length(t, tape_branch(t)), request, fast, NULL, &p, &e) != 0)
+    if (proof_run(runner_engine(r), tape_branch(t), request, fast, NULL, &p, &e) != 0)
         fail_msg("%s", e.what);
     return p;
 }
@@ -340,7 +340,7 @@ static void a_proof_can_be_cancelled(void **state)
     int calls = 0;
     struct rerun_watch watch = {cancel_at_once, &calls};
     uint32_t live = kvrows_live(engine_kvrows(en));
-    assert_int_equal(proof_run(en, 0, tape_length(runner_tape(r), 0), 2, false, &watch, &p, &e), 1);
+    assert_int_equal(proof_run(en, 0, 2, false, &watch, &p, &e), 1);
     assert_int_equal(calls, 3);
     assert_false(e.set);
     assert_int_equal(kvrows_live(engine_kvrows(en)), live);
@@ -524,7 +524,7 @@ static void out_of_memory(void **state)
             struct proof p = {0};
             struct effect f = {0};
             xalloc_fail_at(nth, false);
-            int rc = what == 0 ? proof_run(en, 0, tape_length(t, 0), 2, false, NULL, &p, &e)
+            int rc = what == 0 ? proof_run(en, 0, 2, false, NULL, &p, &e)
                                : effect_run(en, 0, step, NULL, &f, &e);
             bool injected = xalloc_failures() > 0;
             xalloc_fail_at(0, false);

@@ -29,6 +29,7 @@ struct stage {
     struct cache c;
     char *word[SCENE_WORDS];
     uint32_t words, kv;
+    bool observe;        /* hang the best next tokens on every sample */
     struct ui_feed feed;
 };
 
@@ -126,6 +127,9 @@ static void stage_sample(struct stage *g, uint32_t req, uint32_t token)
 {
     uint32_t pos = g->c.w->request[req].total_len;
     req_push_token(&g->c, req, token);
+    struct obs_logit best[3] = {{token, 17.5f, 0.9f}, {0, 15.0f, 0.07f}, {1, 14.0f, 0.03f}};
+    if (g->observe)
+        tape_observe(g->t, OBS_LOGITS, best, sizeof best);
     W_SET(g->t, g->c.w->request[req].state, REQ_DECODE);
     EMIT(g->t, SAMPLE, req, token, pos);
 }

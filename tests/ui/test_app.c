@@ -1,5 +1,6 @@
 /* Keys and what comes by itself, without a terminal: moving in time, waiting for a run that still goes on,
  * playing, choosing, unknown keys, and 100,000 random keys with resizes in between. */
+#include "tests/ui/inside.h"
 #include "tests/ui/scene.h"
 
 #include <unistd.h>
@@ -184,6 +185,109 @@ static void keys_in_docs(void **state)
     }
     xfree(doc);
     assert_int_equal(found, CMD_COUNT);
+}
+
+/* ---- views into the model --------------------------------------------------------------------------- */
+
+static void go_to_kind(struct app *a, struct stage *g, unsigned kind, int nth)
+{
+    uint32_t n = 0;
+    while (nth-- > 0)
+        n = tape_find_kind(g->t, 0, n, 1, (int)kind);
+    assert_true(n > 0);
+    app_goto(a, n);
+}
+
+static const char *list_find(struct app *a, const char *what)
+{
+    const struct list *l = app_list(a);
+    for (int i = 0; i < l->n; i++)
+        if (strstr(list_text(l, i), what) != NULL)
+            return list_text(l, i);
+    fail_msg("no line says %s", what);
+    return NULL;
+}
+
+static void inside_the_model(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    double done = 0.25;
+    scene_inside(&g);
+    g.feed.evidence = inside_evidence(&done);
+    open_app(&a, &g);
+    go_to_kind(&a, &g, EV_KV_WRITE, 6);
+    uint32_t at = a.m.at;
+    PRESS(&a, 'M', K_DOWN, K_DOWN, K_DOWN, K_DOWN, K_DOWN, K_UP, K_ENTER); /* layers 0 to 3 */
+    assert_int_equal(a.v.show, SHOW_ATTENTION);
+    assert_int_equal(a.v.look.layer, 2);
+    app_list(&a);
+    assert_int_equal(a.v.look.query, a.insight.pass.n - 1);
+    PRESS(&a, '.', '.', '.', '.', '.', ',', '}', '}', '{', K_UP, ')', ')', '(');
+    app_list(&a);
+    assert_int_equal(a.v.look.head, 2);
+    assert_int_equal(a.v.look.layer, 2);
+    assert_int_equal(a.v.look.query, a.insight.pass.n - 2);
+    assert_int_equal(a.v.look.key, 1);
+    for (int i = 0; i < 40; i++)
+        PRESS(&a, K_UP);
+    assert_int_equal(a.v.look.query, a.insight.pass.from); /* those before it ran in other passes */
+    assert_int_equal(a.m.at, at);
+    PRESS(&a, K_RIGHT);
+    assert_int_equal(a.m.at, at + 1); /* time goes on as ever */
+    PRESS(&a, K_LEFT, K_ESC, '=');
+    assert_int_equal(a.v.show, SHOW_PROOF);
+    list_find(&a, "25 %");
+    done = 0.75;
+    app_look(&a);
+    list_find(&a, "75 %");
+    done = 1;
+    app_look(&a);
+    list_find(&a, "first differing bit: none");
+    PRESS(&a, '=');
+    list_find(&a, "in layer 1, at position 30");
+    PRESS(&a, K_ESC, 'P');
+    list_find(&a, "1 of 2 requests read it");
+    PRESS(&a, K_DOWN, K_ENTER);
+    assert_int_equal(a.v.show, SHOW_STEPPER);
+    assert_int_equal(a.m.at, 50); /* where the answer says that request 2 began */
+    PRESS(&a, K_ESC, '{');
+    assert_non_null(strstr(a.v.message, "M, A, K"));
+    app_done(&a);
+    stage_close(&g);
+}
+
+/* The lens says the floats' bits as the rows have them, for every slot of the tree. */
+static void lens_shows_the_bits(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    uint32_t slots = 0, floats = 0;
+    scene_inside(&g);
+    open_app(&a, &g);
+    PRESS(&a, K_END, K_TAB);
+    a.v.node = a.m.sc.w->node[ROOT].first_child;
+    PRESS(&a, 'K', '}', '.', '.');
+    for (uint32_t last = 0; last != a.v.look.slot; slots++) {
+        uint32_t row = kv_row(a.m.sc.w, a.v.look.slot);
+        last = a.v.look.slot;
+        for (int d = 0; d < INSIDE_DIM; d++, floats++) {
+            char want[32];
+            uint32_t bits[2];
+            memcpy(&bits[0], inside_row(NULL, row, 1, ROW_K) + INSIDE_DIM + d, 4); /* head 2 reads KV head 1 */
+            memcpy(&bits[1], inside_row(NULL, row, 1, ROW_V) + INSIDE_DIM + d, 4);
+            snprintf(want, sizeof want, "  %08x", bits[0]);
+            assert_non_null(strstr(list_find(&a, want), want));
+            snprintf(want, sizeof want, "  %08x", bits[1]);
+            list_find(&a, want);
+        }
+        PRESS(&a, ')');
+    }
+    assert_true(slots > 20 && floats > 150);
+    app_done(&a);
+    stage_close(&g);
 }
 
 /* ---- looking for steps and reasons ------------------------------------------------------------------ */
@@ -509,8 +613,8 @@ static void bound_keys(void **state)
         int key;
         enum command command;
     } CASES[] = {
-        {"key.fold = }", NULL, '}', CMD_FOLD},
-        {"key.fold = }", NULL, 'f', CMD_NONE},
+        {"key.fold = ^", NULL, '^', CMD_FOLD},
+        {"key.fold = ^", NULL, 'f', CMD_NONE},
         {"key.fold = o\nkey.order = f", NULL, 'o', CMD_FOLD},
         {"key.play = PageDown", NULL, K_PAGE_DOWN, CMD_PLAY},
         {"key.next-op = j # as in vi\nkey.prev-op = _", NULL, '_', CMD_PREV_OP},
@@ -518,9 +622,9 @@ static void bound_keys(void **state)
         {"key.play = Space", NULL, ' ', CMD_PLAY},
         {"\nkey.fold = q", "c:2: the key q would be both", 'q', CMD_QUIT},
         {"key.fold = ~\nkey.order = ~", "c:2: the key ~ would be both", 'f', CMD_FOLD},
-        {"key.flod = }", "c:1: there is no command 'flod'", 'f', CMD_FOLD},
+        {"key.flod = ^", "c:1: there is no command 'flod'", 'f', CMD_FOLD},
         {"key.fold = 7", "c:1: this is no key: '7'", 'f', CMD_FOLD},
-        {"key.fold = }F", "c:1: this is no key", 'f', CMD_FOLD},
+        {"key.fold = ^F", "c:1: this is no key", 'f', CMD_FOLD},
         {"key.fold =", "c:1: this is no key", 'f', CMD_FOLD},
         {"key.order = \xc3\xa9", NULL, 0xe9, CMD_ORDER},
     };
@@ -787,6 +891,7 @@ static void random_keys(void **state)
     assert_true(tape_act_at(g.t, 0, 1, NULL) == 1); /* another history: key B has something to compare */
     cache_moved(&g.c);
     stage_request(&g, "Another beginning of it all", "Yes. <|end|>");
+    g.feed.evidence = inside_evidence(NULL);
     open_app(&a, &g);
     open_app(&fresh, &g);
     assert_int_equal(surface_init(&s, 80, 24, false, NULL), 0);
@@ -862,7 +967,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moving),        cmocka_unit_test(playing),      cmocka_unit_test(unknown_keys),
-        cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs), cmocka_unit_test(finding),
+        cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs), cmocka_unit_test(inside_the_model), cmocka_unit_test(lens_shows_the_bits),
+        cmocka_unit_test(finding),
         cmocka_unit_test(reasons), cmocka_unit_test(typed_keys), cmocka_unit_test(reasons_everywhere),      cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences), cmocka_unit_test(bound_keys),
         cmocka_unit_test(outlines),      cmocka_unit_test(waiting),      cmocka_unit_test(commands),
         cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
