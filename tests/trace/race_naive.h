@@ -55,6 +55,19 @@ static inline uint32_t rn_units(const struct naive *m)
     return n_sum(m, true) + n_sum(m, false);
 }
 
+/* What goes, for naive.removed with the naive cache's ctx. */
+struct rn_gone {
+    struct naive *m;
+    uint32_t units, nodes;
+};
+
+static inline void rn_removed(void *ctx, uint32_t id)
+{
+    struct rn_gone *g = ctx;
+    g->units += n_len(g->m, id);
+    g->nodes++;
+}
+
 static inline struct rn_result rn_radix(struct naive *m, const struct load *l, uint32_t r)
 {
     const struct load_request *s = &l->request[r];
@@ -65,7 +78,9 @@ static inline struct rn_result rn_radix(struct naive *m, const struct load *l, u
         return (struct rn_result){.refused = true};
     *q = (struct n_request){.n = s->prompt, .ns = s->ns};
     memcpy(q->tok, load_tokens(l, r), (s->prompt + s->out) * 4);
-    uint32_t gone = m->evicted_units, nodes = m->evicted_nodes;
+    struct rn_gone gone = {.m = m};
+    m->ctx = &gone;
+    m->removed = rn_removed;
     out.hit = n_start(m, q, s->prompt - 1).units;
     if (!n_admit(m, q, s->prompt))
         abort();
@@ -76,8 +91,8 @@ static inline struct rn_result rn_radix(struct naive *m, const struct load *l, u
         if (!n_alloc(m, q, q->kv + 1, q->kv % P == 0 ? P : 0))
             abort();
     n_finish(m, q, true);
-    out.evicted = m->evicted_units - gone;
-    out.victims = m->evicted_nodes - nodes;
+    out.evicted = gone.units;
+    out.victims = gone.nodes;
     return out;
 }
 
