@@ -80,12 +80,38 @@ static void texts_of_any_bytes_are_json(void **state)
     json_decref(root);
 }
 
+/* A race's totals are the sums of its requests, and the bound is one. */
+static void a_race_adds_up(void **state)
+{
+    (void)state;
+    int code;
+    json_t *root = printed("race shared-prefix --policies all --json", &code), *list = json_object_get(root, "entries");
+    assert_int_equal(code, 0);
+    assert_int_equal(json_array_size(list), 13);
+    json_int_t bound = json_integer_value(json_object_get(json_array_get(list, 12), "hit_tokens"));
+    for (size_t i = 0; i < 13; i++) {
+        json_t *entry = json_array_get(list, i), *hits = json_object_get(entry, "hits");
+        json_int_t sum = 0, hit = json_integer_value(json_object_get(entry, "hit_tokens"));
+        assert_int_equal(json_array_size(hits), json_integer_value(json_object_get(root, "requests")));
+        for (size_t k = 0; k < json_array_size(hits); k++)
+            sum += json_integer_value(json_array_get(hits, k));
+        assert_int_equal(sum, hit);
+        assert_int_equal(hit + json_integer_value(json_object_get(entry, "computed_tokens")),
+                         json_integer_value(json_object_get(entry, "prompt_tokens")));
+        assert_true(hit <= bound);
+    }
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "design")), "radix");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 7), "policy")), "belady");
+    json_decref(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(compare_says_what_it_must),
         cmocka_unit_test(a_broken_cache_is_a_difference),
         cmocka_unit_test(texts_of_any_bytes_are_json),
+        cmocka_unit_test(a_race_adds_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
