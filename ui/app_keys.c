@@ -135,7 +135,7 @@ static bool move_in_list(struct app *a, enum command c)
         return true;
     if (a->v.show != SHOW_HELP || (by == 0 && c != CMD_FIRST && c != CMD_LAST))
         return false;
-    int last = view_help_lines(76) - 1, line = c == CMD_FIRST ? 0 : c == CMD_LAST ? last : a->v.line + by;
+    int last = view_help_last(&a->v), line = c == CMD_FIRST ? 0 : c == CMD_LAST ? last : a->v.line + by;
     a->v.line = line < 0 ? 0 : line > last ? last : line;
     return true;
 }
@@ -152,6 +152,17 @@ static void open_compare(struct app *a)
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------- */
+
+static void run_command(struct app *a, enum command c);
+
+/* Enter in the list of keys does what the chosen one does. */
+static void choose_key(struct app *a)
+{
+    int c = view_help_command(&a->v);
+    a->v.show = SHOW_STEPPER;
+    if (c != CMD_NONE && c != CMD_HELP && c != CMD_CHOOSE && c != CMD_CLOSE)
+        run_command(a, (enum command)c);
+}
 
 static void run_command(struct app *a, enum command c)
 {
@@ -174,7 +185,7 @@ static void run_command(struct app *a, enum command c)
     case CMD_FASTER: app_set_speed(a, 1); break;
     case CMD_SLOWER: app_set_speed(a, -1); break;
     case CMD_GOTO: app_goto_typed(a); break;
-    case CMD_FIND: app_type_begin(a, TYPE_FIND); break;
+    case CMD_FIND: app_type_begin(a, a->v.show == SHOW_HELP ? TYPE_KEYS : TYPE_FIND); break;
     case CMD_COMMAND: app_type_begin(a, TYPE_COMMAND); break;
     case CMD_BRANCH: a->v.show == SHOW_COMPARE ? app_next_beside(a) : app_next_branch(a); break;
     case CMD_COMPARE: open_compare(a); break;
@@ -205,7 +216,7 @@ static void run_command(struct app *a, enum command c)
         app_idle(a);
         break;
     case CMD_ERROR: app_say_error(a); break;
-    case CMD_CHOOSE: choose_line(a); break;
+    case CMD_CHOOSE: a->v.show == SHOW_HELP ? choose_key(a) : choose_line(a); break;
     case CMD_FOCUS: next_focus(a); break;
     case CMD_FOLD: fold(a); break;
     case CMD_ONLY: a->v.only = !a->v.only; break;
@@ -226,7 +237,10 @@ static void run_command(struct app *a, enum command c)
         a->theme = theme_next(a->theme);
         snprintf(a->v.message, sizeof a->v.message, "Theme %s: %s.", a->theme->name, a->theme->about);
         break;
-    case CMD_HELP: open_view(a, SHOW_HELP); break;
+    case CMD_HELP:
+        a->v.search[0] = '\0';
+        open_view(a, SHOW_HELP);
+        break;
     case CMD_CLOSE: close_view(a); break;
     case CMD_QUIT: a->quit = true; break;
     default: break;

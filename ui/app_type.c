@@ -251,5 +251,9 @@ void app_type(struct app *a, int key)
         if (key >= ' ' && key < K_LEFT)
             append(a, key);
     }
+    if (a->v.typing == TYPE_KEYS) { /* found while it is typed */
+        snprintf(a->v.search, sizeof a->v.search, "%.30s", a->v.typed);
+        a->v.line = 0;
+    }
     set_hint(a);
 }

@@ -60,8 +60,8 @@
     X(ORDER, 'o', 0, "o", "order", "order of siblings: as inserted, latest, most hits, longest first", "look") \
     X(MOUSE, 'm', 0, "m", "mouse", "mouse on or off: click a node, a slot, the timeline; the wheel steps", "look") \
     X(THEME, 'T', 0, "T", "theme", "the next theme of colours", "look")                                      \
-    X(HELP, '?', 0, "?", "keys", "this list", "look")                                                        \
-    X(CHOOSE, K_ENTER, '\n', "Enter", "go there", "in a list: go to the step of the chosen line", "look")     \
+    X(HELP, '?', 0, "?", "keys", "this list; / searches it, Enter does what the chosen line says", "look")                                                        \
+    X(CHOOSE, K_ENTER, '\n', "Enter", "go there", "in a list: go to the step of the chosen line, or do what it says", "look")     \
     X(CLOSE, K_ESC, 0, "Esc", "close", "back to the stepper", "look")                                        \
     X(QUIT, 'q', 0, "q", "quit", "leave the program", "look")
 

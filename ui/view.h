@@ -19,7 +19,7 @@
 #include "ui/series.h"
 #include "ui/surface.h"
 
-enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_NODE, TYPE_COMMAND, TYPE_SAVE };
+enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_NODE, TYPE_KEYS, TYPE_COMMAND, TYPE_SAVE };
 
 enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS, SHOW_CODE, SHOW_NUMBERS,
             SHOW_COMPARE, SHOW_FORWARD, SHOW_ATTENTION, SHOW_LENS, SHOW_PROOF, SHOW_EFFECT, SHOW_COUNT };
@@ -40,7 +40,8 @@ struct view {
     int folds;
     const struct keymap *keys; /* as the person has bound them; NULL: as they are */
     int beside;             /* which history stands on the right while comparing */
-    int line;               /* of a list: the chosen line (help: the first one) */
+    int line;               /* of a list: the chosen line */
+    char search[32];        /* in the list of keys: what was looked for */
     bool playing;
     struct look look;       /* in the views into the model */
     int speed;              /* index into VIEW_SPEEDS */
@@ -107,8 +108,10 @@ uint32_t numbers_step(int columns, int column, uint32_t length);
 /* The text in quotes of the command that is being typed, while it can be cut into tokens; returns its bytes. */
 size_t view_typed_text(const struct picture *p, const char **text);
 
-/* Lines of the help screen at this width. */
-int view_help_lines(int width);
+/* The list of keys: the command that is chosen (v->line of those that v->search finds), -1 for none; and the last
+ * line one can go down to. */
+int view_help_command(const struct view *v);
+int view_help_last(const struct view *v);
 
 /* Where the window of the tree is in the whole tree, for the pane's edge; nothing when all of it is seen. `r` is
  * the pane's rectangle, `x` the column of the edge. */

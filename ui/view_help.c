@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/utf8.h"
 #include "ui/command.h"
@@ -29,6 +30,7 @@ static void footer_keys(const struct picture *p, enum command out[6])
     static const enum command CAUSES[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_CHOOSE,
                                            CMD_CLOSE,   CMD_HELP,    CMD_QUIT};
     static const enum command LIST[6] = {CMD_NEXT_OP, CMD_PREV_OP, CMD_FIRST, CMD_CLOSE, CMD_HELP, CMD_QUIT};
+    static const enum command KEYS[6] = {CMD_NEXT_OP, CMD_CHOOSE, CMD_FIND, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     static const enum command TIMED[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     static const enum command REASONS[6] = {CMD_STEP, CMD_BACK, CMD_NEXT_OP, CMD_WHY, CMD_HELP, CMD_QUIT};
     static const enum command BESIDE[6] = {CMD_STEP, CMD_NEXT_OP, CMD_DIFFERENCE, CMD_CLOSE, CMD_HELP, CMD_QUIT};
@@ -46,6 +48,8 @@ static void footer_keys(const struct picture *p, enum command out[6])
         six = MAP;
     else if (p->v->show == SHOW_PROOF)
         six = PROVE;
+    else if (p->v->show == SHOW_HELP)
+        six = KEYS;
     else if (p->v->show != SHOW_STEPPER)
         six = p->v->show == SHOW_WHY || p->v->show == SHOW_REQUESTS ? CAUSES : LIST;
     else if (p->v->playing)
@@ -75,6 +79,10 @@ static const char *brief_of(const struct picture *p, enum command c)
                  p->v->show == SHOW_CODE || p->v->show == SHOW_NUMBERS || p->v->show == SHOW_COMPARE;
     bool list = !timed || p->v->focus != FOCUS_NONE;
     bool slots = p->v->focus == FOCUS_SLOTS, stepper = p->v->show == SHOW_STEPPER;
+    if (p->v->show == SHOW_HELP && c == CMD_CHOOSE)
+        return "do it";
+    if (p->v->show == SHOW_HELP && c == CMD_FIND)
+        return "search";
     if (list && c == CMD_NEXT_OP)
         return !stepper ? "next line" : slots ? "next slot" : "next node";
     if (list && c == CMD_PREV_OP)
@@ -90,7 +98,7 @@ static const char *brief_of(const struct picture *p, enum command c)
 
 static const char *field_name(enum typing what)
 {
-    return what == TYPE_FIND ? "find:" : what == TYPE_NODE ? "find node:" : what == TYPE_SAVE ? "save as:" : ":";
+    return what == TYPE_FIND ? "find:" : what == TYPE_NODE ? "find node:" : what == TYPE_KEYS ? "find key:" : what == TYPE_SAVE ? "save as:" : ":";
 }
 
 /* The text field takes the last line; a long text shows its end. */
@@ -176,40 +184,89 @@ static const char *const LEGEND[] = {
     "that an insert without a request has taken, or a dot for a free one. Reversed: this step changed it. !: its KV row was spoiled on purpose.",
 };
 
-static void add_help(const struct picture *p, struct text *t)
+enum { LEGEND_LINES = 12 }; /* to go down by, behind the last key */
+
+static bool holds(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (; *text != '\0'; text++)
+        if (strncasecmp(text, word, n) == 0)
+            return true;
+    return n == 0;
+}
+
+/* Does the search find this command: by its key, its name or what is said about it? */
+static bool found(const struct view *v, int c)
+{
+    const struct command_info *i = command_info((enum command)c);
+    return holds(keymap_written(v->keys, (enum command)c), v->search) || holds(i->brief, v->search) || holds(i->help, v->search);
+}
+
+static int found_count(const struct view *v)
+{
+    int n = 0;
+    for (int c = 0; c < CMD_COUNT; c++)
+        n += found(v, c);
+    return n;
+}
+
+int view_help_command(const struct view *v)
+{
+    int n = found_count(v), at = v->line < n ? v->line : n - 1;
+    for (int c = 0; c < CMD_COUNT; c++)
+        if (found(v, c) && at-- == 0)
+            return c;
+    return CMD_NONE;
+}
+
+int view_help_last(const struct view *v)
+{
+    int n = found_count(v);
+    return v->search[0] != '\0' ? (n > 0 ? n - 1 : 0) : n - 1 + LEGEND_LINES;
+}
+
+/* Keys and marks; *chosen gets the place of the chosen key. */
+static void add_help(struct text *t, const struct view *v, size_t *chosen)
 {
     const char *group = "";
+    int choice = view_help_command(v);
+    *chosen = 0;
     for (int c = 0; c < CMD_COUNT; c++) {
         const struct command_info *i = command_info((enum command)c);
+        if (!found(v, c))
+            continue;
         if (strcmp(group, i->group) != 0)
-            text_printf(t, ROLE_TITLE, "%s%s\n", c > 0 ? "\n" : "", i->group);
+            text_printf(t, ROLE_TITLE, "%s%s\n", t->n > 0 ? "\n" : "", i->group);
         group = i->group;
-        text_printf(t, ROLE_KEY, "%7s", keymap_written(p != NULL ? p->v->keys : NULL, (enum command)c));
-        text_printf(t, ROLE_TEXT, "  %s\n", i->help);
+        if (c == choice)
+            *chosen = t->n;
+        unsigned more = c == choice ? STYLE_BOLD : 0;
+        text_printf(t, ROLE_KEY | more, c == choice ? ">%6s" : "%7s",
+                    keymap_written(v->keys, (enum command)c));
+        text_printf(t, ROLE_TEXT | more, "  %s\n", i->help);
     }
+    if (choice == CMD_NONE)
+        text_printf(t, ROLE_ALERT, "No key does anything with \"%s\".\n", v->search);
+    if (v->search[0] != '\0')
+        return;
     text_puts(t, ROLE_TITLE, "\nmarks\n");
     for (size_t i = 0; i < ARRAY_LEN(LEGEND); i++)
         text_printf(t, ROLE_TEXT, "%s%s", i > 0 ? " " : "", LEGEND[i]);
 }
 
-int view_help_lines(int width)
-{
-    struct text t = {0};
-    add_help(NULL, &t); /* how keys are called changes no line */
-    text_wrap(&t, width);
-    int lines = (int)t.lines;
-    text_done(&t);
-    return lines;
-}
-
 void view_help_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     struct text t = {0};
-    add_help(p, &t);
+    size_t chosen;
+    add_help(&t, p->v, &chosen);
     text_wrap(&t, r.w);
-    int most = (int)t.lines > r.h ? (int)t.lines - r.h : 0;
-    text_draw(&t, s, r, (size_t)(p->v->line < most ? p->v->line : most));
+    int most = (int)t.lines > r.h ? (int)t.lines - r.h : 0, line = (int)text_line_of(&t, chosen);
+    int more = p->v->line - found_count(p->v) + 1; /* behind the last key: the marks */
+    int top = line < r.h * 2 / 3 ? 0 : line - r.h * 2 / 3;
+    top = more > 0 ? top + more : top;
+    top = top < most ? top : most;
+    text_draw(&t, s, r, (size_t)top);
     text_done(&t);
     s->cursor_x = r.x;
-    s->cursor_y = r.y;
+    s->cursor_y = line >= top && line < top + r.h ? r.y + line - top : r.y;
 }

@@ -843,6 +843,47 @@ static void commands(void **state)
 
 /* ---- random keys ------------------------------------------------------------------------------------ */
 
+/* ? / a word Enter Enter: the key that is found is pressed. Every key can be reached so. */
+static void keys_are_found_and_done(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    size_t reached = 0;
+    scene_three(&g);
+    open_app(&a, &g);
+    app_goto(&a, 20);
+    for (const char *k = "?/forward\n"; *k != '\0'; k++)
+        app_key(&a, *k);
+    assert_int_equal(view_help_command(&a.v), CMD_STEP);
+    app_key(&a, K_ENTER);
+    assert_int_equal(a.m.at, 21);
+    assert_int_equal(a.v.show, SHOW_STEPPER);
+    for (int c = 0; c < CMD_COUNT; c++, reached++) { /* by its help, which is its own */
+        app_key(&a, '?');
+        app_key(&a, '/');
+        for (int i = 0; i < 30 && command_info((enum command)c)->help[i] != '\0'; i++)
+            app_key(&a, command_info((enum command)c)->help[i]);
+        app_key(&a, K_ENTER);
+        int first = view_help_command(&a.v);
+        assert_true(first >= 0 && first <= c && strncmp(command_info((enum command)first)->help, command_info((enum command)c)->help, 30) == 0);
+        app_key(&a, K_ESC);
+        assert_int_equal(a.v.show, SHOW_STEPPER);
+    }
+    for (const char *k = "?/no such thing\n\n"; *k != '\0'; k++)
+        app_key(&a, *k);
+    assert_int_equal(a.v.show, SHOW_STEPPER);
+    assert_int_equal(a.m.at, 21);
+    app_key(&a, '?');
+    for (int i = 0; i < 500; i++)
+        app_key(&a, K_DOWN);
+    assert_int_equal(a.v.line, view_help_last(&a.v));
+    assert_int_equal(view_help_command(&a.v), CMD_COUNT - 1);
+    assert_int_equal(reached, CMD_COUNT);
+    app_done(&a);
+    stage_close(&g);
+}
+
 static int random_key(struct prng *r)
 {
     uint32_t pick = prng_below(r, 10);
@@ -899,7 +940,9 @@ static void random_keys(void **state)
     for (long i = 0; i < total; i++) {
         if (prng_below(&r, 8) == 0)
             app_click(&a, (int)prng_below(&r, 200) - 5, (int)prng_below(&r, 60) - 5, s.w, s.h);
-        app_key(&a, random_key(&r));
+        int key = random_key(&r), in_help = a.v.show == SHOW_HELP ? view_help_command(&a.v) : CMD_NONE;
+        bool enter = key == K_ENTER || key == '\n';
+        app_key(&a, enter && (in_help == CMD_QUIT || in_help == CMD_SAVE) ? K_ESC : key); /* as above */
         assert_false(a.quit);
         assert_true(a.m.at >= 1 && a.m.at <= tape_length(g.t, a.m.branch));
         shown |= 1u << a.v.show;
@@ -971,7 +1014,7 @@ int main(void)
         cmocka_unit_test(finding),
         cmocka_unit_test(reasons), cmocka_unit_test(typed_keys), cmocka_unit_test(reasons_everywhere),      cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences), cmocka_unit_test(bound_keys),
         cmocka_unit_test(outlines),      cmocka_unit_test(waiting),      cmocka_unit_test(commands),
-        cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
+        cmocka_unit_test(keys_are_found_and_done), cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
