@@ -773,6 +773,7 @@ static int settle(struct reader *r)
     if (recording_check(t, &inner) != 0)
         return err_set(r->e, "%s cannot be opened: %s", r->name, inner.what);
     struct cursor c;
+    tape_make_skips(t);
     if (cursor_init(&c, t, r->e) != 0)
         return -1;
     cursor_seek(&c, (int)r->current, UINT32_MAX);

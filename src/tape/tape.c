@@ -506,6 +506,57 @@ static void skip_commit(struct tape *t, struct branch *b, uint32_t length)
     skip_restart(&t->skip, t->current, length);
 }
 
+/* What a walk over loaded steps notes. */
+struct noting {
+    struct skip_maker *m;
+    const struct world *w;     /* before the step */
+};
+
+static void note_run(void *ctx, uint32_t word, uint32_t count)
+{
+    struct noting *k = ctx;
+    for (uint32_t i = word; i < word + count; i++)
+        skip_note(k->m, i, k->w->word[i]);
+}
+
+static void skip_branch(struct tape *t, int branch, struct cursor *c)
+{
+    struct branch *b = t->branch[branch];
+    struct noting k = {&t->skip, c->w};
+    struct skip_block block;
+    cursor_seek(c, branch, b->base);
+    skip_restart(&t->skip, branch, b->base);
+    b->skips.size = sizeof block;
+    for (uint32_t n = b->base + 1; n <= b->base + b->steps.n; n++) {
+        struct step step;
+        tape_step(t, branch, n, &step);
+        skip_room(&t->skip, step.words);
+        tape_changes(t, branch, n, note_run, &k);
+        cursor_seek(c, branch, n);
+        if (!step.settled || n - t->skip.from < SKIP_STEPS)
+            continue;
+        if (pile_room(&b->skips, 1) && skip_make(&t->skip, c->w, n, &block)) {
+            *(struct skip_block *)pile_push(&b->skips) = block;
+            t->skip_bytes += skip_bytes(&block);
+        }
+        skip_restart(&t->skip, branch, n);
+    }
+    atomic_store_explicit(&b->skip_count, b->skips.n, memory_order_release);
+}
+
+void tape_make_skips(struct tape *t)
+{
+    struct cursor c;
+    struct err ignored = {0};
+    if (cursor_init(&c, t, &ignored) != 0)
+        return;
+    for (int i = 0; i < tape_branches(t); i++)
+        if (t->branch[i]->steps.n >= SKIP_STEPS)
+            skip_branch(t, i, &c);
+    skip_restart(&t->skip, t->current, tape_length(t, t->current));
+    cursor_done(&c);
+}
+
 void tape_begin(struct tape *t)
 {
     if (t->nesting++ > 0 || !t->pen.recording)

@@ -77,6 +77,10 @@ struct tape {
     struct branch *branch[TAPE_BRANCHES];
 };
 
+/* Make the skip blocks of a tape whose steps were not written here, one by one, but read from a file. Nobody else may
+ * use it meanwhile. Without memory there are fewer blocks, and whoever comes by walks. */
+void tape_make_skips(struct tape *t);
+
 static inline void *pile_at(const struct pile *p, uint32_t i)
 {
     return (char *)p->chunk[i >> PILE_SHIFT] + (size_t)(i & ((1u << PILE_SHIFT) - 1)) * p->size;

@@ -466,6 +466,52 @@ static void no_memory_is_an_error(void **state)
     runner_free(r);
 }
 
+/* A long recording leaps like the tape that was recorded: wherever one jumps, on whichever branch, both worlds are
+ * equal; and there are blocks to leap over. */
+static void long_ones_leap(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    struct prng p;
+    prng_seed(&p, 3);
+    buf_puts(&text, "tokens letters\npool 400\n");
+    for (int i = 0; i < 3200; i++) {
+        buf_printf(&text, "%s \"", prng_below(&p, 3) == 0 ? "match" : "insert");
+        for (uint32_t k = 1 + prng_below(&p, 12); k > 0; k--)
+            buf_putc(&text, (char)('a' + prng_below(&p, 4)));
+        buf_puts(&text, "\"\n");
+    }
+    struct runner *r = ran(buf_text(&text));
+    struct tape *t = runner_tape(r);
+    uint32_t length = tape_length(t, 0);
+    assert_true(length > 20000);
+    fork_at(r, 0, length * 3 / 4, "insert \"abcabcabc\"");
+    struct buf b = packed(r, -1);
+    struct err e = {0};
+    struct recording *rec = recording_parse("long", b.data, b.len, &e);
+    if (rec == NULL)
+        fail_msg("%s", e.what);
+    struct tape *u = recording_tape(rec);
+    assert_true(tape_skip_bytes(u) > 0);
+    assert_true(tape_skip_bytes(u) < tape_bytes(u));
+    struct cursor one, other;
+    assert_int_equal(cursor_init(&one, t, &e), 0);
+    assert_int_equal(cursor_init(&other, u, &e), 0);
+    for (int i = 0; i < 400; i++) {
+        int branch = (int)prng_below(&p, 2);
+        uint32_t at = prng_below(&p, tape_length(t, branch) + 1);
+        cursor_seek(&one, branch, at);
+        cursor_seek(&other, branch, at);
+        assert_true(world_equal(one.w, other.w));
+    }
+    cursor_done(&one);
+    cursor_done(&other);
+    recording_free(rec);
+    buf_free(&b);
+    buf_free(&text);
+    runner_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +522,7 @@ int main(void)
         cmocka_unit_test(every_cut_and_every_flipped_byte_is_refused),
         cmocka_unit_test(lies_are_refused_or_harmless),
         cmocka_unit_test(no_byte_is_accepted_silently),
+        cmocka_unit_test(long_ones_leap),
         cmocka_unit_test(no_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
