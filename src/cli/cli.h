@@ -95,15 +95,16 @@
       "computed and reused, wall time and FLOPs of both, whether the answers agree token by token, and the\n"\
       "largest difference of any logit over all positions that both compute (0 in exact mode).\n"            \
       "Exit code 1 on any difference. The default is the scenario shared-system-prompt.")                    \
-    X(race, "race", "WORKLOAD | SCENARIO | FILE.rxs",                                                        \
+    X(race, "race", "WORKLOAD | SCENARIO | FILE.rxs | TRACE",                                                        \
       "model max pool page designs policies block json csv plain ascii theme",                              \
       "cache designs and eviction policies side by side on one workload",                                    \
       "Every request and insert of the script goes through each design, one at a time, with equally many\n"  \
       "slots. Printed are hits, evictions, bytes of metadata and operations, a ledger of tokens saved, and the\n" \
       "first request where a design differs from the first one. In a terminal the stepper opens there: with two\n" \
-      "policies of the radix tree as two branches of one history. belady looks ahead and evicts the leaf that is\n" \
+      "policies of the radix tree, side by side. belady looks ahead and evicts the leaf that is\n" \
       "read again last: on nodes of unequal size not always the best. bound is the most any of them could hit.\n" \
-      "help workloads lists the workloads.")                                                                 \
+      "help workloads lists the workloads. TRACE: as for sweep; each hash id is a token there, --pool counts blocks\n" \
+      "(1000), and belady runs only if --policies names it.")                                                                 \
     X(replay, "replay", "FILE.rxt | FILE.rxs | TRACE", "history-mb plain ascii theme model capacity policy block requests ", \
       "open a recording, run a script, or replay a trace, and step through it",                              \
       "A recording opens without a model. With --plain, or without a terminal, every event is printed.\n"    \

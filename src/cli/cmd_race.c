@@ -2,9 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/show.h"
+#include "cli/show_trace.h"
 #include "cli/source.h"
 #include "cache/cache.h"
+#include "trace/lines.h"
 #include "trace/race.h"
 
 struct racing {
@@ -55,14 +56,32 @@ static void table(const struct racing *k, struct buf *b)
     }
 }
 
-/* What each request saved, a column an entry. */
+/* The first entry that differs from the first one; 0: none does. */
+static uint32_t rival(const struct racing *k)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < k->race.entries; i++)
+        if (k->differs[i] != RACE_NEVER && (best == 0 || k->differs[i] < k->differs[best]))
+            best = i;
+    return best;
+}
+
+enum { LEDGER_MOST = 100, STAND_MOST = 4096 };
+
+/* What each request saved, a column an entry; of many requests those from the first difference on. */
 static void ledger(const struct racing *k, struct buf *b)
 {
     const struct race *r = &k->race;
     buf_printf(b, "\ntokens saved\n%8s %7s", "request", "prompt");
     for (uint32_t i = 0; i < r->entries; i++)
         buf_printf(b, " %12s", r->entry[i].label);
-    for (uint32_t q = 0; q < r->load->requests; q++) {
+    uint32_t from = 0, to = (uint32_t)r->load->requests;
+    if (to > LEDGER_MOST) { /* from the first difference on */
+        uint32_t other = rival(k), first = other != 0 ? k->differs[other] : 0;
+        from = first + LEDGER_MOST <= to ? first : to - LEDGER_MOST;
+        to = from + LEDGER_MOST;
+    }
+    for (uint32_t q = from; q < to; q++) {
         buf_printf(b, "\n%8u %7u", q + 1, r->load->request[q].prompt);
         for (uint32_t i = 0; i < r->entries; i++) {
             if (r->entry[i].result[q].refused)
@@ -75,16 +94,6 @@ static void ledger(const struct racing *k, struct buf *b)
     for (uint32_t i = 0; i < r->entries; i++)
         buf_printf(b, " %12llu", (unsigned long long)r->entry[i].total.hit);
     buf_putc(b, '\n');
-}
-
-/* The first entry that differs from the first one; 0: none does. */
-static uint32_t rival(const struct racing *k)
-{
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < k->race.entries; i++)
-        if (k->differs[i] != RACE_NEVER && (best == 0 || k->differs[i] < k->differs[best]))
-            best = i;
-    return best;
 }
 
 static int stand_of(const struct racing *k, uint32_t which, uint32_t requests, struct buf *b, struct err *e)
@@ -125,6 +134,10 @@ static int difference(const struct racing *k, struct buf *b, struct err *e)
                two->label);
     one_result(one->label, &one->result[at], b);
     one_result(two->label, &two->result[at], b);
+    if (k->race.pool > STAND_MOST) {
+        buf_puts(b, "(what stands in a pool of this size is not listed)\n");
+        return 0;
+    }
     buf_printf(b, "what stands %s request %u:\n", at == 0 ? "after" : "before", at + 1);
     uint32_t served = at == 0 ? 1 : at;
     return stand_of(k, 0, served, b, e) != 0 || stand_of(k, other, served, b, e) != 0 ? -1 : 0;
@@ -244,6 +257,7 @@ static int watch(struct racing *k, struct err *e)
 {
     const struct race *r = &k->race;
     struct two two = {{NULL, NULL}, {0}};
+    char title[160];
     uint32_t pick[2], at, n = pick_two(k, pick, &at);
     int rc = 0;
     if (n == 0)
@@ -252,9 +266,13 @@ static int watch(struct racing *k, struct err *e)
         two.design[i] = race_stand(r, pick[i], (uint32_t)r->load->requests, true, e);
         rc = two.design[i] != NULL ? 0 : -1;
     }
+    snprintf(title, sizeof title, "%.80s: %s%s%s", k->source.settings.title, r->entry[pick[0]].label,
+             n == 2 ? " | " : "", n == 2 ? r->entry[pick[1]].label : "");
     if (rc == 0) {
-        struct ui_words words = source_words(runner_lexicon(k->runner));
-        struct ui_feed feed = {.tape = design_radix_cache(two.design[0])->t, .title = k->source.settings.title,
+        struct ui_words words = {0};
+        if (k->runner != NULL)
+            words = source_words(runner_lexicon(k->runner));
+        struct ui_feed feed = {.tape = design_radix_cache(two.design[0])->t, .title = title,
                                .words = words, .wake_fd = -1, .ctx = &two};
         if (n == 2) {
             two.right = (struct ui_history){.tape = design_radix_cache(two.design[1])->t, .words = words};
@@ -270,21 +288,47 @@ static int watch(struct racing *k, struct err *e)
 
 /* ---- the command ------------------------------------------------------------------------------------------ */
 
+/* A trace: each hash id is a token, so slots and blocks are counted in the trace's blocks. */
+static int open_trace(struct racing *k, const char *path, struct err *e)
+{
+    struct script_settings *set = &k->source.settings;
+    const char *slash = strrchr(path, '/');
+    *set = (struct script_settings){.title = slash != NULL ? slash + 1 : path, .pool = TRACE_CAPACITY, .page = 1};
+    if (cli_count(k->cli, OPT_POOL, set->pool, &set->pool, e) != 0 ||
+        cli_count(k->cli, OPT_PAGE, set->page, &set->page, e) != 0)
+        return -1;
+    struct lines *lines = lines_open(path, e);
+    int rc = lines != NULL ? load_trace(&k->load, lines, e) : -1;
+    lines_close(lines);
+    return rc;
+}
+
+static int open_workload(struct racing *k, struct err *e)
+{
+    struct cli *c = k->cli;
+    if (c->args == 1 && is_trace_name(c->arg[0]))
+        return open_trace(k, c->arg[0], e);
+    if (source_open(&k->source, c, false, NULL, e) != 0)
+        return -1;
+    k->source.script->unchecked = true; /* its expectations were written for its own pool */
+    k->runner = load_script(&k->load, k->source.script, &k->source.config, e);
+    return k->runner != NULL ? 0 : -1;
+}
+
 static int run(struct racing *k, struct err *e)
 {
     struct cli *c = k->cli;
     const struct script_settings *set = &k->source.settings;
     const char *designs = c->option[OPT_DESIGNS], *policies = c->option[OPT_POLICIES];
-    uint32_t block = DESIGN_BLOCK;
+    bool trace = k->runner == NULL;
+    uint32_t block = trace ? 1 : DESIGN_BLOCK;
     if (cli_count(c, OPT_BLOCK, block, &block, e) != 0)
         return -1;
     if (set->pool % set->page != 0)
         return err_set(e, "a pool of %u slots is not a whole number of pages of %u", set->pool, set->page);
-    k->source.script->unchecked = true; /* they were written for its own pool */
-    k->runner = load_script(&k->load, k->source.script, &k->source.config, e);
-    if (k->runner == NULL || race_init(&k->race, &k->load, set->pool, set->page, block, e) != 0 ||
+    if (race_init(&k->race, &k->load, set->pool, set->page, block, e) != 0 ||
         race_add(&k->race, designs != NULL ? designs : "radix,chain,trie,exact,none,bound",
-                 policies != NULL ? policies : "lru,belady", e) != 0 ||
+                 policies != NULL ? policies : trace ? "lru" : "lru,belady", e) != 0 ||
         race_run(&k->race, false, e) != 0)
         return -1;
     for (uint32_t i = 0; i < k->race.entries; i++)
@@ -319,7 +363,7 @@ int cmd_race(struct cli *c, struct err *e)
     struct racing k = {.cli = c};
     if (cli_has(c, OPT_JSON) && cli_has(c, OPT_CSV))
         return err_usage(e, "--json and --csv exclude each other");
-    int rc = source_open(&k.source, c, false, NULL, e) != 0 || run(&k, e) != 0 ? -1 : tell(&k, e);
+    int rc = open_workload(&k, e) != 0 || run(&k, e) != 0 ? -1 : tell(&k, e);
     race_done(&k.race);
     load_free(&k.load);
     runner_free(k.runner);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "trace/mooncake.h"
 
 static bool add_tokens(struct load *l, const uint32_t *tok, uint32_t n)
 {
@@ -89,4 +90,16 @@ struct runner *load_script(struct load *l, const struct script *s, const struct 
         err_set(e, "the workload was interrupted");
     runner_free(k.runner);
     return NULL;
+}
+
+int load_trace(struct load *l, struct lines *lines, struct err *e)
+{
+    struct mooncake *m = mooncake_new(lines, 0, e);
+    struct mooncake_request q;
+    int more = m != NULL ? 1 : -1;
+    while (more > 0 && (more = mooncake_next(m, &q, e)) > 0)
+        if (q.n > 0 && load_add(l, q.ids, q.n, NULL, 0, 0, e) != 0)
+            more = -1;
+    mooncake_free(m);
+    return more;
 }

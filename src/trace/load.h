@@ -33,6 +33,11 @@ void load_free(struct load *l);
  * requests. Returns the runner, whose lexicon knows the tokens' words: the caller frees it. NULL and *e. */
 struct runner *load_script(struct load *l, const struct script *s, const struct runner_config *cfg, struct err *e);
 
+/* Every request of a trace of hash ids: each id stands for a token, and answers have none of their own. `lines` is
+ * borrowed. */
+struct lines;
+int load_trace(struct load *l, struct lines *lines, struct err *e);
+
 static inline const uint32_t *load_tokens(const struct load *l, uint32_t request)
 {
     return l->token + l->request[request].at;
