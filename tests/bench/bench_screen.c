@@ -15,14 +15,17 @@
 
 #include "tests/bench/bench.h"
 
-enum { STARTS = 15, STEPS = 150, QUIET_MS = 25, FIRST_SCREEN = 1000 };
+#define SCENARIO "shared-system-prompt"
+#define RIGHT "\033[C"
+
+enum { WIDE = 10000, STARTS = 15, STEPS = 150, QUIET_MS = 25, FIRST_SCREEN = 1000 };
 
 struct session {
     pid_t pid;
     int fd;
 };
 
-static struct session session_open(const char *program, unsigned short w, unsigned short h)
+static struct session session_open(const char *program, const char *scenario, unsigned short w, unsigned short h)
 {
     struct session s = {.fd = posix_openpt(O_RDWR | O_NOCTTY)};
     struct winsize size = {.ws_row = h, .ws_col = w};
@@ -39,7 +42,7 @@ static struct session session_open(const char *program, unsigned short w, unsign
         close(s.fd);
         setenv("TERM", "xterm-256color", 1);
         setenv("LC_ALL", "C.UTF-8", 1);
-        execl(program, program, "play", "shared-system-prompt", (char *)NULL);
+        execl(program, program, "play", scenario, (char *)NULL);
         _exit(127);
     }
     return s;
@@ -77,7 +80,7 @@ static bool session_close(struct session *s)
 static double first_screen_ms(const char *program)
 {
     double start = now_ns();
-    struct session s = session_open(program, 80, 24);
+    struct session s = session_open(program, SCENARIO, 80, 24);
     char bytes[1 << 16];
     size_t n = 0;
     while (n < FIRST_SCREEN) {
@@ -95,15 +98,19 @@ static double first_screen_ms(const char *program)
     return ms;
 }
 
-static void bench_steps(const char *program, unsigned short w, unsigned short h, int *failed)
+/* `keys` come first: they set the scene, and are not measured. */
+static void bench_steps(const char *program, const char *scenario, const char *keys, unsigned short w, unsigned short h,
+                        const char *press, int *failed)
 {
     double latency[STEPS], bytes[STEPS], first;
-    struct session s = session_open(program, w, h);
+    struct session s = session_open(program, scenario, w, h);
     int n = 0;
     drain(&s, 500, &first); /* the run has been computed by then */
+    for (; *keys != '\0' && write(s.fd, keys, 1) == 1; keys++)
+        drain(&s, 3000, &first);
     for (int i = 0; i < STEPS; i++) {
         double pressed = now_ns();
-        if (write(s.fd, "\033[C", 3) != 3)
+        if (write(s.fd, press, strlen(press)) != (ssize_t)strlen(press))
             break;
         size_t got = drain(&s, QUIET_MS, &first);
         if (got == 0)
@@ -120,6 +127,26 @@ static void bench_steps(const char *program, unsigned short w, unsigned short h,
     verdict(failed, "key to first byte, worst", latency[n - 1], "<=", 16, "ms");
     verdict(failed, "bytes a step, median", median(bytes, (size_t)n), "<=", 1024, "B");
     verdict(failed, "bytes a step, 99 of 100", bytes[n * 99 / 100], "<=", 6144, "B");
+}
+
+/* One node with WIDE children; steps in it, and orders of its children. */
+static void bench_wide(const char *program, int *failed)
+{
+    char path[] = "/tmp/radixscope-bench-XXXXXX.rxs";
+    int fd = mkstemps(path, 4);
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (f == NULL) {
+        perror("bench_screen: a script");
+        exit(1);
+    }
+    fprintf(f, "tokens words\npool %d\n", 4 * WIDE);
+    for (int i = 0; i < WIDE; i++)
+        fprintf(f, "insert \"everybody begins like this w%d\"\n", i);
+    fclose(f);
+    printf("a node with %d children: steps, then its children in another order\n", WIDE);
+    bench_steps(program, path, "", 80, 24, RIGHT, failed);
+    bench_steps(program, path, "G\t", 80, 24, "o", failed); /* the best of all children, anew */
+    unlink(path);
 }
 
 int main(int argc, char **argv)
@@ -139,7 +166,8 @@ int main(int argc, char **argv)
     printf("start to first screen, %d starts (lowest %.1f ms is the least disturbed)\n", STARTS,
            start[0]);
     verdict(&failed, "start to first screen, median", start[STARTS / 2], "<=", 25, "ms");
-    bench_steps(program, 80, 24, &failed);
-    bench_steps(program, 200, 50, &failed);
+    bench_steps(program, SCENARIO, "", 80, 24, RIGHT, &failed);
+    bench_steps(program, SCENARIO, "", 200, 50, RIGHT, &failed);
+    bench_wide(program, &failed);
     return failed != 0;
 }
