@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/places.h"
+#include "script/workload.h"
 #include "tape/world.h"
 #include "ui/theme.h"
 
@@ -34,7 +35,8 @@ static unsigned kind_of(const char *word, size_t n)
     static const struct {
         const char *word;
         unsigned kind;
-    } KINDS[] = {{"SCENARIO", OFFER_SCENARIOS}, {"FILE.rxs", OFFER_RXS}, {"SCENARIO.rxs", OFFER_RXS},
+    } KINDS[] = {{"SCENARIO", OFFER_SCENARIOS}, {"WORKLOAD", OFFER_SCENARIOS}, {"FILE.rxs", OFFER_RXS},
+                 {"SCENARIO.rxs", OFFER_RXS},
                  {"FILE.rxt", OFFER_RXT}, {"COMMAND", OFFER_COMMANDS}, {"FILE", OFFER_PATHS},
                  {"DIR", OFFER_PATHS}};
     for (size_t i = 0; i < ARRAY_LEN(KINDS); i++)
@@ -421,6 +423,8 @@ int cmd_completion(struct cli *c, struct err *e)
         return err_usage(e, "completion takes the name of one shell: bash, zsh or fish");
     if (strcmp(c->arg[0], "scenarios") == 0) {
         int rc = place_scenarios(c, print_name, &b, e);
+        for (unsigned i = 0; workload_name((enum workload)i) != NULL; i++)
+            print_name(&b, workload_name((enum workload)i));
         return cli_print(&b, e) != 0 || rc != 0 ? -1 : 0;
     }
     for (size_t i = 0; i < ARRAY_LEN(SHELLS); i++) {
