@@ -111,6 +111,7 @@ tsan: setup ## every test under ThreadSanitizer
 # RUNS=3400000 gives the parsers ten million executions in all. The parsers need clang (libFuzzer).
 fuzz: setup ## parsers and cache on random input, about a minute (RUNS=… of each parser, ITERS=… of the cache)
 	@BUILD=$(BUILD) sh tests/model/fuzz.sh $${RUNS:-100000}
+	@BUILD=$(BUILD) sh tests/trace/fuzz.sh $${RUNS:-100000}
 	@$(MAKE) --no-print-directory fuzz-cache ITERS=$${ITERS:-300000}
 
 fuzz-cache: setup ## 10 million random cache operations under AddressSanitizer (ITERS=…, SEED=…)
