@@ -67,7 +67,7 @@ static void offer_read(const char *operands, struct offer *o)
             o->kinds |= kind_of(operands, n);
             if (*operands == '-')
                 add_word(&o->flags, operands, n);
-            else if (islower((unsigned char)*operands))
+            else if (islower((unsigned char)*operands) && operands[n] != ':') /* rx1:… is what a person pastes */
                 add_word(inside ? &o->first : &o->words, operands, n);
             operands += n;
         }
