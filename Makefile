@@ -50,7 +50,7 @@ HELP_SRC = $(wildcard tests/support/*.c)
 HELP_OBJ = $(HELP_SRC:%.c=$(BUILD)/%.o)
 BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 
-.PHONY: all run test setup build tests-build asan tsan fuzz fuzz-cache bench install uninstall docs depcheck lint format clean help
+.PHONY: all run test setup build tests-build asan tsan fuzz fuzz-cache soak bench install uninstall docs depcheck lint format clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -119,6 +119,10 @@ fuzz-cache: setup ## 10 million random cache operations under AddressSanitizer (
 	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	  $(BUILD)/asan/tests/cache/test_radix
 	@ITERS=$${ITERS:-10000000} $(BUILD)/asan/tests/cache/test_radix
+
+soak: setup ## a million requests through the scheduler, with aborts: no slot may be lost (REQUESTS=…)
+	@$(SUBMAKE) build $(BUILD)/tests/engine/test_sched
+	@REQUESTS=$${REQUESTS:-1000000} $(BUILD)/tests/engine/test_sched
 
 bench: setup ## measurements, as ratios within one run
 	@$(SUBMAKE) build $(BENCH_BIN)

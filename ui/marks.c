@@ -13,7 +13,8 @@ void marks_done(struct marks *k)
 static enum mark mark_of(const struct step *s)
 {
     switch (s->kind) {
-    case EV_REQUEST: return MARK_REQUEST;
+    case EV_REQUEST:
+    case EV_PLAN: return MARK_REQUEST;
     case EV_ADMIT: return s->arg[1] > 0 ? MARK_HIT : MARK_MISS;
     case EV_MATCHED: /* of a request: its admission tells; a second look-up is no hit */
         return s->arg[3] != 0 ? MARK_NONE : s->arg[1] > 0 ? MARK_HIT : MARK_MISS;

@@ -85,7 +85,8 @@ uint32_t req_new(struct cache *c, const struct req_spec *spec)
     CACHE_SET(c, REQ(req).arrived, c->w->head.clock);
     for (uint32_t i = 0; i < spec->n; i++)
         CACHE_SET(c, row_tokens(c, req)[i], spec->tok[i]);
-    CACHE_EMIT(c, REQUEST, req, spec->n, spec->ns, spec->label);
+    if (!spec->planned)
+        CACHE_EMIT(c, REQUEST, req, spec->n, spec->ns, spec->label);
     return req;
 }
 
@@ -147,10 +148,14 @@ static bool row_from_tree(struct cache *c, uint32_t req, struct match m, uint32_
     return true;
 }
 
-struct match req_match_and_lock(struct cache *c, uint32_t req, uint32_t limit)
+struct match req_match(struct cache *c, uint32_t req, uint32_t limit)
 {
     struct key key = key_make(c->w, row_tokens(c, req), REQ(req).total_len, limit, REQ(req).ns);
-    struct match m = radix_match_prefix(c, &key, req);
+    return radix_match_prefix(c, &key, req);
+}
+
+void req_hold(struct cache *c, uint32_t req, struct match m)
+{
     radix_path_slots((struct scene){c->w, c->s}, m.node, c->scratch);
     row_write(c, req, 0, c->scratch, m.units);
     CACHE_SET(c, REQ(req).cached_len, m.units);
@@ -160,6 +165,12 @@ struct match req_match_and_lock(struct cache *c, uint32_t req, uint32_t limit)
     CACHE_SET(c, REQ(req).node, m.node);
     CACHE_EMIT(c, ADMIT, req, m.units, REQ(req).total_len);
     radix_inc_lock_ref(c, m.node, req);
+}
+
+struct match req_match_and_lock(struct cache *c, uint32_t req, uint32_t limit)
+{
+    struct match m = req_match(c, req, limit);
+    req_hold(c, req, m);
     return m;
 }
 

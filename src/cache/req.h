@@ -32,6 +32,7 @@ struct req_spec {
     uint32_t max_new, ns, session, label, adapter;
     int32_t priority;
     uint32_t seed;
+    bool planned;              /* it will arrive later: the caller says so instead of EMITting REQUEST */
 };
 
 /* A new request, waiting, with a row of its own. 0 when the world holds no more. Room for n units must
@@ -53,6 +54,9 @@ bool req_cache_finished(struct cache *c, uint32_t req, uint32_t filled, bool ins
 /* The prefix look-up and lock of an admission: fills row[0:matched], cached_len, protected_len, node.
  * At most `limit` tokens may match. Returns the match. */
 struct match req_match_and_lock(struct cache *c, uint32_t req, uint32_t limit);
+/* Its two halves: whoever admits may look first and not take. */
+struct match req_match(struct cache *c, uint32_t req, uint32_t limit);
+void req_hold(struct cache *c, uint32_t req, struct match m);
 
 /* Slots for row positions kv_len … upto-1, evicting first if too few are free: the full `ask`, not the
  * shortfall (sglang §3). *got: whether they were had. false: no memory, roll back. */

@@ -1,6 +1,5 @@
 #include "engine/engine.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +9,8 @@
 #include "cache/req.h"
 #include "cache/slots.h"
 #include "engine/adapter.h"
+#include "engine/engine_parts.h"
+#include "engine/sched.h"
 #include "engine/stop.h"
 #include "model/chat.h"
 #include "model/forward.h"
@@ -17,20 +18,6 @@
 #include "model/sample.h"
 
 enum { TOP_LOGITS = 8, MOST_QUERIES = 256 << 20 };
-
-struct engine {
-    struct engine_config cfg;
-    struct tape *t;
-    struct cache cache;
-    struct kvrows *rows;       /* NULL without a model */
-    struct forward *forward;   /* made by the first request: opening computes nothing */
-    uint32_t *past, *fresh;    /* (context) rows of earlier positions; rows of the new ones */
-    float *logits;             /* (context or 1, vocab) */
-    size_t logits_cap;
-    const struct lora **adapter; /* (adapters) those that requests had */
-    size_t adapters, adapters_cap;
-    atomic_bool cancel;
-};
 
 /* A request on its way. */
 struct running {
@@ -79,6 +66,7 @@ void engine_free(struct engine *en)
 {
     if (en == NULL)
         return;
+    sched_free(en->sched);
     forward_free(en->forward);
     kvrows_free(en->rows);
     cache_done(&en->cache);
@@ -130,7 +118,7 @@ const uint32_t *engine_generated(const struct engine *en, uint32_t request, uint
 /* ---- the model's side --------------------------------------------------------------------------------- */
 
 /* Rows and scratch for the forward pass, when the first request wants them. */
-static int engine_warm(struct engine *en, struct err *e)
+int engine_warm(struct engine *en, struct err *e)
 {
     if (en->forward != NULL)
         return 0;
@@ -150,7 +138,7 @@ static int engine_warm(struct engine *en, struct err *e)
     return en->forward != NULL ? 0 : -1;
 }
 
-static int watch_cancel(void *arg, const struct forward_progress *p)
+int engine_watch_cancel(void *arg, const struct forward_progress *p)
 {
     (void)p;
     return atomic_load(&((struct engine *)arg)->cancel);
@@ -162,13 +150,13 @@ struct forward *engine_forward(struct engine *en, struct err *e)
 }
 
 /* The rows behind positions 0 … n-1: through the slots of the request's row. */
-static int gather_rows(struct engine *en, uint32_t req, uint32_t n, struct err *e)
+int engine_gather_rows(struct engine *en, uint32_t req, uint32_t n, uint32_t *out, struct err *e)
 {
     const struct world *w = en->cache.w;
     const uint32_t *slots = w->row_slot + request_at(en, req)->row_off;
     for (uint32_t p = 0; p < n; p++) {
-        en->past[p] = kv_row(w, slots[p]);
-        if (en->past[p] == 0) {
+        out[p] = kv_row(w, slots[p]);
+        if (out[p] == 0) {
             err_set(e, "request %u matches tokens that were inserted by hand: their slots hold no keys and values",
                     request_at(en, req)->rid);
             return err_hint(e, "reset the cache first, or give the request a namespace of its own");
@@ -200,13 +188,13 @@ static enum forward_status compute(struct engine *en, struct running *r, uint32_
 {
     const struct request *q = request_at(en, r->req);
     bool all = r->spec->logits != NULL;
-    if (gather_rows(en, r->req, from, e) != 0 || logits_room(en, all ? to - from : 1, e) != 0)
+    if (engine_gather_rows(en, r->req, from, en->past, e) != 0 || logits_room(en, all ? to - from : 1, e) != 0)
         return FORWARD_ERROR;
     struct forward_job job = {.tokens = en->cache.w->row_token + q->row_off + from, .n = to - from, .start = from,
                               .past_rows = en->past, .new_rows = en->fresh,
                               .want = all ? LOGITS_ALL : LOGITS_LAST, .logits = en->logits,
                               .lora = r->spec->lora};
-    struct forward_watch watch = {.progress = watch_cancel, .arg = en};
+    struct forward_watch watch = {.progress = engine_watch_cancel, .arg = en};
     struct forward_stats stats = {0};
     double start = seconds_now();
     enum forward_status rc = forward_run(en->forward, &job, 1, &watch, &stats, e);
@@ -218,7 +206,7 @@ static enum forward_status compute(struct engine *en, struct running *r, uint32_
 }
 
 /* The rows of positions [from, to) stand behind their slots now. */
-static void write_rows(struct engine *en, uint32_t req, uint32_t from, uint32_t to)
+void engine_write_rows(struct engine *en, uint32_t req, uint32_t from, uint32_t to, const uint32_t *rows)
 {
     struct cache *c = &en->cache;
     const uint32_t *slots = c->w->row_slot + request_at(en, req)->row_off;
@@ -226,13 +214,13 @@ static void write_rows(struct engine *en, uint32_t req, uint32_t from, uint32_t 
         uint32_t old = kv_row(c->w, slots[p]);
         if (old != 0 && !tape_recording(en->t))
             kvrows_release(en->rows, old); /* no history names it */
-        CACHE_SET(c, c->w->kv[slots[p]], en->fresh[p - from]);
+        CACHE_SET(c, c->w->kv[slots[p]], rows[p - from]);
     }
     CACHE_SET(c, request_at(en, req)->computed_len, to);
     CACHE_EMIT(c, KV_WRITE, req, from, to - from, slots[from]);
 }
 
-static void observe_logits(struct engine *en, const float *logits)
+void engine_observe_logits(struct engine *en, const float *logits)
 {
     uint32_t id[TOP_LOGITS];
     float probability[TOP_LOGITS];
@@ -256,7 +244,7 @@ static void sample_next(struct engine *en, struct running *r, uint32_t from, uin
         r->spec->logits(r->spec->logits_ctx, p, last, vocab);
     }
     r->next = sampler_next(r->sampler, last, en->cache.w->row_token + q->row_off, q->total_len);
-    observe_logits(en, last);
+    engine_observe_logits(en, last);
     uint32_t pos = q->total_len;
     req_push_token(&en->cache, r->req, r->next);
     CACHE_SET(&en->cache, request_at(en, r->req)->state, REQ_DECODE);
@@ -281,7 +269,7 @@ static int refuse(struct engine *en, struct running *r, uint32_t reason, uint32_
 }
 
 /* Remember an adapter by its name: whoever computes a request again needs it. */
-static int keep_adapter(struct engine *en, const struct lora *lora, struct err *e)
+int engine_keep_adapter(struct engine *en, const struct lora *lora, struct err *e)
 {
     void *grown = (void *)(uintptr_t)en->adapter;
     for (size_t i = 0; i < en->adapters; i++)
@@ -316,7 +304,7 @@ static int arrive(struct engine *en, struct running *r, struct err *e)
                             .ns = adapter_namespace(c->s, s),
                             .session = store_intern(c->s, s->session), .label = store_intern(c->s, s->label),
                             .adapter = store_intern(c->s, s->lora != NULL ? lora_name(s->lora) : NULL)};
-    if (keep_adapter(en, s->lora, e) != 0)
+    if (engine_keep_adapter(en, s->lora, e) != 0)
         return -1;
     if (spec.ns == UINT32_MAX || spec.adapter == UINT32_MAX || spec.session >= WORLD_SESSIONS || spec.label == UINT32_MAX)
         return err_memory(e, 64, "the name of a namespace, session or request");
@@ -386,7 +374,7 @@ static int compute_step(struct engine *en, struct running *r, uint32_t from, uin
         cache_moved(c);
         return rc == FORWARD_CANCELLED ? 1 : -1;
     }
-    write_rows(en, r->req, from, to);
+    engine_write_rows(en, r->req, from, to, en->fresh);
     if (sample)
         sample_next(en, r, from, to);
     else if (r->spec->logits != NULL)
@@ -413,7 +401,7 @@ static enum forward_status compute_alone(struct engine *en, struct running *r, f
     const struct request *q = request_at(en, r->req);
     struct forward_job job = {.tokens = en->cache.w->row_token + q->row_off, .n = q->prompt_len,
                               .new_rows = en->fresh, .want = LOGITS_LAST, .logits = out, .lora = r->spec->lora};
-    struct forward_watch watch = {.progress = watch_cancel, .arg = en};
+    struct forward_watch watch = {.progress = engine_watch_cancel, .arg = en};
     enum forward_status rc = forward_run(en->forward, &job, 1, &watch, NULL, e);
     for (uint32_t i = 0; rc == FORWARD_OK && i < q->prompt_len; i++)
         kvrows_release(en->rows, en->fresh[i]);
@@ -540,7 +528,7 @@ static int live(struct engine *en, struct running *r, struct err *e)
     return finish(en, r, reason, e);
 }
 
-static int request_check(const struct engine *en, const struct request_spec *s, struct err *e)
+int engine_request_check(const struct engine *en, const struct request_spec *s, struct err *e)
 {
     uint32_t vocab = model_get_config(en->cfg.model)->vocab;
     if (s->n == 0)
@@ -574,8 +562,10 @@ static int request_run(struct engine *en, struct running *r, struct err *e)
 
 int engine_request(struct engine *en, const struct request_spec *spec, struct request_report *out, struct err *e)
 {
+    if (en->sched != NULL)
+        return err_set(e, "this engine schedules its requests: enqueue them, then serve");
     *out = (struct request_report){.prompt_tokens = spec->n};
-    if (engine_warm(en, e) != 0 || request_check(en, spec, e) != 0)
+    if (engine_warm(en, e) != 0 || engine_request_check(en, spec, e) != 0)
         return -1;
     struct sample_params greedy = sample_greedy();
     struct running r = {.spec = spec, .out = out,

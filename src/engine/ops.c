@@ -4,7 +4,8 @@
 #include "cache/radix.h"
 #include "cache/req.h"
 #include "cache/slots.h"
-#include "engine/engine.h"
+#include "engine/engine_parts.h"
+#include "engine/sched.h"
 
 #include <string.h>
 
@@ -267,5 +268,7 @@ int engine_act_at(struct engine *en, int branch, uint32_t at, struct err *e)
     if (tape_act_at(engine_tape(en), branch, at, e) < 0)
         return -1;
     cache_moved(engine_cache(en));
+    if (en->sched != NULL)
+        sched_moved(en);
     return 0;
 }

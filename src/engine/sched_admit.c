@@ -1,5 +1,19 @@
 #include "engine/sched_admit.h"
 
+/* 0.7 x schedule conservativeness (1.0); at least 0.14 of that. */
+static const double RATIO_START = 0.7, RATIO_LEAST = 0.14 * 0.7;
+
+double sched_ratio_start(void)
+{
+    return RATIO_START;
+}
+
+double sched_ratio_lower(double ratio)
+{
+    double lower = ratio - (RATIO_START - RATIO_LEAST) / SCHED_RATIO_STEPS;
+    return lower > RATIO_LEAST ? lower : RATIO_LEAST;
+}
+
 static uint32_t whole_pages(uint32_t n, uint32_t page)
 {
     return (n + page - 1) / page * page;
@@ -110,14 +124,19 @@ void sched_take(struct sched_budget *b, const struct world *w, const struct sche
     anything_left(b, w, d);
 }
 
-uint32_t sched_take_chunk(struct sched_budget *b, const struct world *w, uint32_t rest, uint32_t max_new)
+uint32_t sched_take_chunk(struct sched_budget *b, const struct world *w, uint32_t from, uint32_t len, uint32_t max_new)
 {
-    double total = sched_rem_total(b, w);
-    int64_t most = b->chunking ? b->rem_chunk : rest;
-    if (total > 0 && total < (double)most)
-        most = (int64_t)total;
-    uint32_t tokens = (int64_t)rest <= most ? rest : (uint32_t)most;
-    charge(b, w, 0, tokens, tokens == rest ? clip(max_new) : 0);
+    double total = sched_rem_total(b, w), most = b->chunking ? (double)b->rem_chunk : (double)(len - from);
+    if (total > 0 && total < most)
+        most = total;
+    if (can_be_had(w) < most)
+        most = can_be_had(w);
+    uint32_t to = most >= (double)(len - from) ? len : from + (uint32_t)most;
+    if (to < len)
+        to = to / w->head.page_size * w->head.page_size;
+    if (to <= from)
+        return 0;
+    charge(b, w, 0, to - from, to == len ? clip(max_new) : 0);
     b->taken++;
-    return tokens;
+    return to - from;
 }

@@ -32,12 +32,6 @@ enum {
 
 enum sched_result { SCHED_CONTINUE, SCHED_NO_TOKEN, SCHED_OTHER };
 
-/* Why a request was or was not taken; sentences are made of it. */
-enum sched_why {
-    SCHED_WHY_FITS, SCHED_WHY_CHUNK, SCHED_WHY_NO_TOKEN, SCHED_WHY_NO_TOKEN_LOCKED, SCHED_WHY_INPUT, SCHED_WHY_NO_CHUNK,
-    SCHED_WHY_MAX_RUNNING, SCHED_WHY_PREEMPTED
-};
-
 struct sched_budget {
     double reserved;               /* rem_total_token_offset */
     uint32_t current;              /* cur_rem_token_offset */
@@ -62,6 +56,10 @@ struct sched_decision {
     double need, rem_total;        /* A1: asked for, and what was left then */
 };
 
+/* new_token_ratio: where it begins, and one decode pass later. */
+double sched_ratio_start(void);
+double sched_ratio_lower(double ratio);
+
 double sched_rem_total(const struct sched_budget *b, const struct world *w);
 double sched_rem_current(const struct sched_budget *b, const struct world *w);
 
@@ -72,7 +70,8 @@ double sched_future_tokens(uint32_t max_new, uint32_t outputs, double ratio);
 struct sched_decision sched_look(const struct sched_budget *b, const struct world *w, const struct sched_need *n);
 /* A3 to A6, the prefix being locked: changes *b and completes *d. */
 void sched_take(struct sched_budget *b, const struct world *w, const struct sched_need *n, struct sched_decision *d);
-/* The unfinished chunked request goes first, whatever the budget: how many of its `rest` tokens now? */
-uint32_t sched_take_chunk(struct sched_budget *b, const struct world *w, uint32_t rest, uint32_t max_new);
+/* The unfinished chunked request goes first: how many of its tokens from position `from` to `len` now? 0: there is
+ * not even a page of slots (upstream would stop). */
+uint32_t sched_take_chunk(struct sched_budget *b, const struct world *w, uint32_t from, uint32_t len, uint32_t max_new);
 
 #endif

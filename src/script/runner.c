@@ -7,6 +7,7 @@
 
 #include "base/quote.h"
 #include "base/xalloc.h"
+#include "engine/sched.h"
 #include "script/past.h"
 #include "engine/poison.h"
 #include "engine/told.h"
@@ -86,6 +87,50 @@ static int make_engine(struct runner *r, struct err *e)
     return 0;
 }
 
+/* What the clock is reckoned with: this machine, or a device and a model by name or figures. */
+static int choose_cost(struct runner *r, struct cost_model *out, struct err *e)
+{
+    const struct script_schedule *s = &r->settings.schedule;
+    *out = cost_default();
+    if (s->measured && r->model == NULL) {
+        err_set(e, "cost measured needs a model to measure, and none runs here");
+        return err_hint(e, "name a GPU and a model: cost gpu=h100 model=llama-3.1-8b");
+    }
+    if (s->measured && cost_measure(r->model, out, e) != 0)
+        return -1;
+    if ((s->gpu != NULL && cost_device(s->gpu, &out->device, e) != 0) ||
+        (s->model != NULL && cost_shape(s->model, &out->shape, e) != 0))
+        return -1;
+    if ((s->tflops > 0) != (s->gbps > 0))
+        return err_set(e, "a device is given by both of its figures: tflops=… gbps=…");
+    if (s->tflops > 0)
+        out->device = (struct cost_device){"a device", s->tflops * 1e12, s->gbps * 1e9};
+    out->overhead = s->overhead / 1e3;
+    return 0;
+}
+
+/* Milliseconds as they are written to microseconds. */
+static uint64_t microseconds(double ms)
+{
+    return ms > 0 && ms < 1e12 ? (uint64_t)(ms * 1e3 + 0.5) : 0;
+}
+
+static uint32_t limit(double ms)
+{
+    return microseconds(ms) < UINT32_MAX ? (uint32_t)microseconds(ms) : UINT32_MAX;
+}
+
+static int make_schedule(struct runner *r, struct err *e)
+{
+    const struct script_schedule *s = &r->settings.schedule;
+    if (!s->on)
+        return 0;
+    struct sched_config cfg = {.policy = (enum sched_policy)s->policy, .priorities = s->priorities, .low_first = s->low_first,
+                               .preempt = s->preempt, .max_running = s->batch, .max_prefill = s->prefill,
+                               .chunk = r->settings.chunk, .slo_first = limit(s->ttft), .slo_gap = limit(s->itl)};
+    return choose_cost(r, &cfg.cost, e) != 0 || sched_begin(r->engine, &cfg, e) != 0 ? -1 : 0;
+}
+
 struct runner *runner_new(const struct script *s, const struct runner_config *cfg, struct err *e)
 {
     struct runner *r = xcalloc(1, sizeof *r);
@@ -103,7 +148,7 @@ struct runner *runner_new(const struct script *s, const struct runner_config *cf
     r->settings.title = r->title;
     int rc = r->title == NULL ? err_memory(e, 64, "a title") : script_check(s, &r->settings, e);
     if (rc != 0 || open_model(r, e) != 0 ||
-        (r->words = lexicon_new(r->settings.tokens, r->model, e)) == NULL || make_engine(r, e) != 0) {
+        (r->words = lexicon_new(r->settings.tokens, r->model, e)) == NULL || make_engine(r, e) != 0 || make_schedule(r, e) != 0) {
         runner_free(r);
         return NULL;
     }
@@ -381,6 +426,78 @@ static void decode_answer(struct runner *r, const struct request_report *out)
     }
 }
 
+/* ---- with a schedule -------------------------------------------------------------------------------------- */
+
+/* The tokens of the answer that the script gives: its text, or question marks as many as may be generated. */
+static int given_answer(struct runner *r, const struct script_command *c, uint32_t max, struct ids *out, struct err *e)
+{
+    const struct script_arg *answer = script_arg(c, "answer");
+    if (answer != NULL)
+        return lexicon_encode(r->words, answer->text, answer->len, out, e);
+    struct ids one = {0};
+    int rc = lexicon_encode(r->words, "?", 1, &one, e);
+    for (uint32_t i = 0; rc == 0 && i < max; i++)
+        rc = ids_add(out, one.at[0]) ? 0 : err_memory(e, max * 4, "an answer");
+    ids_free(&one);
+    return rc;
+}
+
+static uint64_t time_of(const struct script_command *c)
+{
+    const struct script_arg *at = script_arg(c, "at");
+    return at != NULL ? microseconds(at->number) : 0;
+}
+
+/* A request that will arrive. Its answer is somebody's business later: nothing is reported now. */
+static int do_enqueue(struct runner *r, const struct script_command *c, struct request_spec *spec, struct err *e)
+{
+    const struct script_arg *text = script_arg(c, "text");
+    struct ids given = {0};
+    struct sched_extra extra = {.at = time_of(c), .routing_key = script_text(c, "routing")};
+    uint32_t req;
+    ids_clear(&r->ids);
+    int rc = r->model != NULL ? make_prompt(r, c, e) : lexicon_encode(r->words, text->text, text->len, &r->ids, e);
+    forget_messages(r, 0);
+    if (rc != 0)
+        return -1;
+    *spec = make_spec(r, c);
+    if (choose_sampling(r, c, spec, e) != 0 || choose_adapter(r, c, spec, e) != 0)
+        return -1;
+    if (r->model == NULL) {
+        rc = given_answer(r, c, script_arg(c, "max") != NULL ? spec->max_new : 1, &given, e);
+        extra.given = given.at;
+        extra.n_given = (uint32_t)given.len;
+        if (script_arg(c, "max") == NULL)
+            spec->max_new = extra.n_given > 0 ? extra.n_given : 1;
+    }
+    rc = rc == 0 ? sched_enqueue(r->engine, spec, &extra, &req, e) : -1;
+    ids_free(&given);
+    return rc;
+}
+
+/* The latest request of that label that is still under way. */
+static int do_abort(struct runner *r, const struct script_command *c, struct err *e)
+{
+    struct scene sc = tape_scene(runner_tape(r));
+    const char *label = script_text(c, "label");
+    uint32_t name = store_find(sc.s, label), found = 0;
+    for (uint32_t q = 1; q < sc.w->head.request_top; q++)
+        if (name != 0 && sc.w->request[q].label == name && sc.w->request[q].state != REQ_FREE)
+            found = q;
+    if (found == 0) {
+        err_set(e, "no request has the label %.60s", label);
+        return err_hint(e, "give it one: request \"text\" label=%.60s", label);
+    }
+    return sched_abort(r->engine, found, time_of(c), e);
+}
+
+static int do_serve(struct runner *r, const struct script_command *c, bool *cancelled, struct err *e)
+{
+    int rc = sched_serve(r->engine, script_count(c, "passes", 0), e);
+    *cancelled = rc > 0;
+    return rc < 0 ? -1 : 0;
+}
+
 /* ---- one function a command: 0, or -1 and *e ------------------------------------------------------------ */
 
 static int do_request(struct runner *r, const struct script_command *c, struct runner_report *rep, struct request_spec *spec,
@@ -568,10 +685,14 @@ static int do_system(struct runner *r, const struct script_command *c, struct er
 }
 
 static int do_action(struct runner *r, const struct script_command *c, struct runner_report *rep, struct request_spec *spec,
-                     struct request_report *out, struct err *e)
+                     struct request_report *out, bool *cancelled, struct err *e)
 {
     switch (c->kind) {
+    case RXS_SERVE: return do_serve(r, c, cancelled, e);
+    case RXS_ABORT: return do_abort(r, c, e);
     case RXS_REQUEST:
+        if (sched_on(r->engine))
+            return do_enqueue(r, c, spec, e);
         if (r->model == NULL)
             return do_told(r, c, rep, out, e);
         return do_request(r, c, rep, spec, out, e);
@@ -630,7 +751,8 @@ static enum run_result run_action(struct runner *r, const struct script *s, cons
     struct runner_report rep = {.script = s, .command = c, .branch = tape_branch(t)};
     struct err inner = {0};
     rep.before = tape_length(t, rep.branch);
-    int rc = do_action(r, c, &rep, &spec, &out, &inner);
+    bool cancelled = false;
+    int rc = do_action(r, c, &rep, &spec, &out, &cancelled, &inner);
     rep.after = tape_length(t, rep.branch);
     if (rc == 0)
         rc = note_past(r, c, rep.branch, rep.before, rep.after, &inner);
@@ -639,7 +761,7 @@ static enum run_result run_action(struct runner *r, const struct script *s, cons
     keep_measured(r, &rep);
     if (r->cfg.report != NULL)
         r->cfg.report(r->cfg.ctx, &rep);
-    return rep.request != NULL && out.outcome == OUTCOME_CANCELLED ? RUN_CANCELLED : RUN_DONE;
+    return cancelled || (rep.request != NULL && out.outcome == OUTCOME_CANCELLED) ? RUN_CANCELLED : RUN_DONE;
 }
 
 static enum run_result run_expect(struct runner *r, const struct script *s, const struct script_command *c, struct err *e)

@@ -684,6 +684,35 @@ void script_free(struct script *s)
     xfree(s);
 }
 
+static double arg_number(const struct script_command *c, const char *name)
+{
+    const struct script_arg *a = script_arg(c, name);
+    return a != NULL ? a->number : 0;
+}
+
+static void schedule_settings(const struct script_command *c, struct script_schedule *out)
+{
+    out->on = true;
+    out->policy = (uint32_t)c->arg[0].number;
+    out->priorities = script_arg(c, "priorities") != NULL;
+    out->low_first = script_arg(c, "low_first") != NULL;
+    out->preempt = script_arg(c, "preempt") != NULL;
+    out->batch = script_count(c, "batch", 0);
+    out->prefill = script_count(c, "prefill", 0);
+    out->ttft = arg_number(c, "ttft");
+    out->itl = arg_number(c, "itl");
+}
+
+static void cost_settings(const struct script_command *c, struct script_schedule *out)
+{
+    out->gpu = script_text(c, "gpu");
+    out->model = script_text(c, "model");
+    out->tflops = arg_number(c, "tflops");
+    out->gbps = arg_number(c, "gbps");
+    out->overhead = arg_number(c, "overhead");
+    out->measured = script_arg(c, "measured") != NULL;
+}
+
 void script_settings(const struct script *s, struct script_settings *out)
 {
     *out = (struct script_settings){.title = s->name, .pool = SCRIPT_POOL, .page = 1};
@@ -700,6 +729,8 @@ void script_settings(const struct script *s, struct script_settings *out)
         case RXS_MODE: out->fast = v == 1; break;
         case RXS_BUG: out->bug = (v + 1) | (script_arg(c, "hidden") != NULL ? BUG_HIDDEN : 0); break;
         case RXS_CHUNK: out->chunk = v; break;
+        case RXS_SCHEDULE: schedule_settings(c, &out->schedule); break;
+        case RXS_COST: cost_settings(c, &out->schedule); break;
         default: break;
         }
     }
@@ -722,13 +753,35 @@ static const char *token_source_name(enum token_source t)
     return NAMES[t];
 }
 
+/* Words that mean something only with a schedule, or only without. */
+static int check_schedule(const struct script *s, const struct script_command *c, const struct script_settings *with,
+                          struct err *e)
+{
+    static const char *const only[] = {"at", "routing"};
+    const char *word = c->kind == RXS_SERVE || c->kind == RXS_ABORT || c->kind == RXS_COST ? script_info(c->kind)->name : NULL;
+    for (size_t i = 0; i < ARRAY_LEN(only) && word == NULL && c->kind == RXS_REQUEST; i++)
+        if (script_arg(c, only[i]) != NULL)
+            word = only[i];
+    if (!with->schedule.on && word != NULL) {
+        script_fail(s, c, 0, e, "%s means something only with a schedule", word);
+        return err_hint(e, "put a line like `schedule lpm` among the first ones");
+    }
+    if (with->schedule.on && c->kind == RXS_TURN) {
+        script_fail(s, c, 0, e, "turn continues a conversation that has been answered; with a schedule requests only arrive");
+        return err_hint(e, "write the whole prompt as a request");
+    }
+    return 0;
+}
+
 int script_check(const struct script *s, const struct script_settings *with, struct err *e)
 {
     for (uint32_t i = 0; i < s->count; i++) {
         const struct script_command *c = &s->command[i];
-        bool told = c->kind == RXS_REQUEST && script_arg(c, "answer") != NULL;
+        bool told = c->kind == RXS_REQUEST && (script_arg(c, "answer") != NULL || with->schedule.on); /* no model runs */
         bool wants_model = (c->kind == RXS_REQUEST && !told) || c->kind == RXS_TURN || c->kind == RXS_ADAPTER;
-        if (told && with->tokens == TOKENS_MODEL)
+        if (check_schedule(s, c, with, e) != 0)
+            return -1;
+        if (script_arg(c, "answer") != NULL && c->kind == RXS_REQUEST && with->tokens == TOKENS_MODEL)
             return script_fail(s, c, 0, e, "answer= is for tokens words or letters: here the model answers");
         if (wants_model && with->tokens != TOKENS_MODEL) {
             script_fail(s, c, 0, e, "%s needs the model, but this script has tokens %s", script_info(c->kind)->name,

@@ -41,6 +41,8 @@ enum script_role {
 #define SCRIPT_REQUEST_OPTIONS                                                                               \
     "max:c label:t ns:t adapter:n shared_namespace:! session:t priority:i temperature:f top_k:c top_p:f min_p:f "\
     "repetition_penalty:f seed:c stop:s raw:! ids:! answer:t"
+/* … and, with a schedule: when it comes, its routing key */
+#define SCRIPT_SCHEDULED_OPTIONS " at:f routing:n"
 #define SCRIPT_COMMANDS(X)                                                                                   \
     X(TITLE, "title", SETTING, "text:t", "", "the name people see")                                          \
     X(POOL, "pool", SETTING, "slots:z", "", "how many KV slots there are")                                   \
@@ -54,15 +56,24 @@ enum script_role {
     X(CHUNK, "chunk", SETTING, "tokens:c", "", "prefill at most this many tokens at once (0: whole prompts)")\
     X(BUG, "bug", SETTING, "name:(" MUSEUM_NAMES ")", "hidden:!",                                            \
       "an engine of the bug museum: broken on purpose; hidden: the screen does not say how")                 \
+    X(SCHEDULE, "schedule", SETTING, "policy:(fcfs|lpm|dfs-weight|lof|random|routing-key)",                   \
+      "priorities:! low_first:! preempt:! batch:z prefill:z ttft:f itl:f",                                   \
+      "requests arrive (at=MS), wait in this order and run in batches of at most batch; serve runs them")    \
+    X(COST, "cost", SETTING, "", "gpu:n model:n tflops:f gbps:f overhead:f measured:!",                      \
+      "what the schedule's clock is reckoned with: a GPU and a model, or this machine (measured)")           \
     X(SYSTEM, "system", ANYWHERE, "text:t", "", "the system prompt of the conversations that begin below")   \
     X(ADAPTER, "adapter", ANYWHERE, "name:n dir:t", "",                                                      \
       "load a LoRA adapter from a folder in PEFT layout; requests choose it with adapter=NAME")              \
-    X(REQUEST, "request", ACTION, "text:t", SCRIPT_REQUEST_OPTIONS,                                          \
+    X(REQUEST, "request", ACTION, "text:t", SCRIPT_REQUEST_OPTIONS SCRIPT_SCHEDULED_OPTIONS,                                          \
       "a user message in a new conversation: prefill, answer, keep its KV in the tree")                      \
     X(TURN, "turn", ACTION, "text:t", SCRIPT_REQUEST_OPTIONS,                                                \
       "the next user message of the conversation that was answered last")                                    \
     X(WORKLOAD, "workload", ACTION, "name:n", "seed:c requests:z groups:c turns:c prefix:c question:c answer:c zipf:f",\
       "requests of a made-up workload: radixscope help workloads lists them and what each teaches")          \
+    X(SERVE, "serve", ACTION, "", "passes:z",                                                                \
+      "with a schedule: run until nobody waits or runs, or for so many forward passes")                      \
+    X(ABORT, "abort", ACTION, "label:n", "at:f",                                                             \
+      "with a schedule: the request of this label is aborted, now or at that many milliseconds")             \
     X(INSERT, "insert", ACTION, "text:t", "ns:t priority:i", "insert a key into the tree, with slots of its own") \
     X(MATCH, "match", ACTION, "text:t", "ns:t", "look for the longest cached prefix; may split a node")      \
     X(LOCK, "lock", ACTION, "name:n text:t", "ns:t", "hold the nodes that match text; unlock by name")       \
@@ -133,6 +144,16 @@ struct script {
 
 enum token_source { TOKENS_MODEL, TOKENS_WORDS, TOKENS_LETTERS, TOKENS_IDS };
 
+/* What `schedule` and `cost` ask for. Times are milliseconds; 0: not said. */
+struct script_schedule {
+    bool on;
+    uint32_t policy;         /* enum sched_policy */
+    bool priorities, low_first, preempt, measured;
+    uint32_t batch, prefill;
+    double ttft, itl, tflops, gbps, overhead;
+    const char *gpu, *model; /* the script's; NULL: not said */
+};
+
 /* What the settings at a script's head ask for. */
 struct script_settings {
     const char *title;       /* the script's, or its name */
@@ -140,6 +161,7 @@ struct script_settings {
     enum token_source tokens;
     bool fast;
     bool pool_given;
+    struct script_schedule schedule;
 };
 
 enum { SCRIPT_POOL = 256 };  /* slots without a `pool` line */

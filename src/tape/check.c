@@ -212,6 +212,65 @@ static int check_tags(struct checking *k)
     return 0;
 }
 
+/* ---- 8 ----------------------------------------------------------------------------------------------------- */
+
+/* One list: its requests are in `state` (or `also`), each on no other one. seen: by request. */
+static int check_served(struct checking *k, const char *list, uint32_t first, uint32_t count, uint32_t state,
+                        uint32_t also, uint32_t *seen)
+{
+    uint32_t n = 0;
+    for (uint32_t r = first; r != 0; r = k->w->served[r].next, n++) {
+        const struct request *q = &k->w->request[r];
+        if (r >= k->h->request_top || n >= k->h->request_top)
+            return err_set(k->e, "schedule: the list of %s requests does not end", list);
+        if (q->state != state && q->state != also)
+            return err_set(k->e, "schedule: request %u is on the list of %s requests, its state is %u", q->rid, list, q->state);
+        if (seen[r]++ != 0)
+            return err_set(k->e, "schedule: request %u is on two lists", q->rid);
+    }
+    if (count != UINT32_MAX && n != count)
+        return err_set(k->e, "schedule: %u %s requests, the count says %u", n, list, count);
+    return 0;
+}
+
+static int check_planned(struct checking *k)
+{
+    for (uint32_t r = k->h->planned_first, next; r != 0; r = next) {
+        next = k->w->served[r].next;
+        if (next != 0 && word_time(k->w->served[next].arrived) < word_time(k->w->served[r].arrived))
+            return err_set(k->e, "schedule: request %u will come before the one that stands before it",
+                           k->w->request[next].rid);
+    }
+    return 0;
+}
+
+static int check_schedule(struct checking *k)
+{
+    const struct head *h = k->h;
+    if (h->sched == 0)
+        return 0;
+    uint32_t *seen = xcalloc((size_t)h->request_top + 1, sizeof *seen);
+    if (seen == NULL)
+        return err_memory(k->e, h->request_top * sizeof *seen, "checking the schedule");
+    int rc = check_served(k, "planned", h->planned_first, UINT32_MAX, REQ_PLANNED, REQ_PLANNED, seen);
+    if (rc == 0)
+        rc = check_served(k, "waiting", h->queue_first, h->queue_count, REQ_WAITING, REQ_WAITING, seen);
+    if (rc == 0)
+        rc = check_served(k, "running", h->batch_first, h->batch_count, REQ_DECODE, REQ_PREFILL, seen);
+    if (rc == 0)
+        rc = check_planned(k);
+    if (rc == 0 && h->chunked_req != 0)
+        seen[h->chunked_req]++;
+    for (uint32_t r = 1; rc == 0 && r < h->request_top; r++) {
+        uint32_t state = k->w->request[r].state;
+        bool listed = state == REQ_PLANNED || state == REQ_WAITING || state == REQ_PREFILL || state == REQ_DECODE;
+        if (seen[r] != listed)
+            rc = err_set(k->e, "schedule: request %u in state %u is on %u lists", k->w->request[r].rid, state, seen[r]);
+    }
+    xfree(seen);
+    return rc;
+}
+
 int world_check(struct scene sc, struct err *e)
 {
     const struct head *h = &sc.w->head;
@@ -225,7 +284,7 @@ int world_check(struct scene sc, struct err *e)
     if (k.holders == NULL || k.owner == NULL || k.seen == NULL)
         err_memory(e, h->node_top, "checking the world");
     else if (check_requests(&k) == 0 && check_tree(&k) == 0 && check_slots(&k) == 0)
-        rc = check_tags(&k);
+        rc = check_tags(&k) == 0 && check_schedule(&k) == 0 ? 0 : -1;
     xfree(k.holders);
     xfree(k.owner);
     xfree(k.seen);

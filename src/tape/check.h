@@ -8,6 +8,8 @@
  *   5  slots: every page belongs to exactly one of: free list, side list, the tree, one request's row
  *   6  requests: protected <= kv_len <= row, no more cached than has slots, node given back when they end
  *   7  tags: each is on its node's list and on its session's list once
+ *   8  schedule: with one, every request that is planned, waits or runs is on the list of its state, once (or is the
+ *      one in chunks); the counts fit; planned ones stand in the order of their times
  * It holds at every settled step (an operation's end); between, links may be half way.
  */
 #ifndef RADIXSCOPE_TAPE_CHECK_H

@@ -68,7 +68,14 @@ bool event_part_of(unsigned kind, unsigned operation)
 {
     switch (kind) {
     case EV_KV_WRITE:
-    case EV_SAMPLE: return operation == EV_PREFILL || operation == EV_DECODE;
+    case EV_SAMPLE: return operation == EV_PREFILL || operation == EV_DECODE || operation == EV_PASS;
+    case EV_PART:
+    case EV_GIVEN:
+    case EV_CLOCK: return operation == EV_PASS;
+    case EV_HELD_BACK:
+    case EV_RANKED: return operation == EV_ROUND;
+    case EV_TAKEN:
+    case EV_LEFT: return operation == EV_ROUND || operation == EV_MATCH;
     case EV_TAKE:
     case EV_ALLOC_FAIL: return operation == EV_ALLOC;
     case EV_ADMIT: return operation == EV_MATCH;
@@ -157,6 +164,8 @@ static void add_value(struct scene sc, const struct event_words *words, char typ
     case 'w': buf_puts(b, policy_reason(v)); break;
     case 'f': buf_puts(b, finish_reason_text(v)); break;
     case 'i': buf_printf(b, "%d", (int)v); break;
+    case 'm': buf_printf(b, "%u.%02u ms", v / 100, v % 100); break;
+    case 'h': buf_puts(b, sched_why_text(v)); break;
     default: buf_printf(b, "%u", v); break;
     }
 }
@@ -289,6 +298,10 @@ void event_fields(struct scene sc, const struct event_words *words, unsigned kin
             buf_printf(b, "%u", sc.w->request[args[i]].rid);
         else if (type == 'x')
             buf_json(b, store_name(sc.s, args[i]), strlen(store_name(sc.s, args[i])));
+        else if (type == 'h')
+            buf_json(b, sched_why_text(args[i]), strlen(sched_why_text(args[i])));
+        else if (type == 'm')
+            buf_printf(b, "%u.%02u", args[i] / 100, args[i] % 100); /* milliseconds */
         else
             add_value(sc, words, type, args[i], b);
     }

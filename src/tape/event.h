@@ -9,6 +9,7 @@
  *   n node (index)   r request (index)   t token id   s slot   c count   k tick of the clock
  *   x name (store)   p policy            i signed number       f reason a request ended
  *   o count or flag that says nothing when it is 0                  u rules (classic, unified)
+ *   m time of a schedule's clock, hundredths of a millisecond       h why a request waits on (enum sched_why)
  * NO_TOKEN stands for "the key ends here".
  *
  * Sentences:
@@ -68,6 +69,65 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{?cut:{req} is cut off: {reason}. Generated until then: {tokens:token}; what it generated is given "  \
       "back, its prompt stays in the tree|{req} is answered ({reason}): {tokens:token} generated}. Of its "  \
       "prompt {cached:token} came from the cache, {computed} computed.", "life")                             \
+    /* the schedule (sglang §4, §6, §7): src/engine/sched.h */                                               \
+    X(SCHEDULE, "schedule", OPERATION, "", "policy:x batch:c prefill:c chunk:o priorities:o low_first:o preempt:o", \
+      "From here on requests are scheduled: {policy} orders the waiting queue{?priorities:, {?low_first:low|high} priorities " \
+      "first|}{?preempt:, and a much more urgent request may take a running one's place|}. At most {batch:request} run at once; " \
+      "a prefill pass takes at most {prefill:token}{?chunk: and cuts prompts into chunks of {chunk}|}.", "schedule") \
+    X(COST, "cost", EVENT, "", "cost:x", "The clock is virtual: {cost}.", "schedule")                        \
+    X(PLAN, "plan", REQUEST, "", "req:r tokens:c max:c at:m ns:x label:x given:o",                           \
+      "{req}, of {tokens:prompt token}{?ns: in namespace {ns}|}, will arrive at {at}; it may generate up to {max:token}" \
+      "{?given:. Its answer is given: no model runs|}.", "schedule")                                         \
+    X(ARRIVE, "arrive", OPERATION, "", "req:r waiting:c now:m",                                              \
+      "{now}: {req} enters the waiting queue; waiting now: {waiting}.", "schedule")                          \
+    X(IDLE, "idle", OPERATION, "", "until:m",                                                                \
+      "Nothing waits and nothing runs: the clock leaps to {until}.", "schedule")                             \
+    X(ROUND, "order_queue", OPERATION, "", "policy:x waiting:c running:c asked:x now:m",                     \
+      "{now}: who goes next? {policy} orders {waiting:waiting request}; running: {running}{?asked:. ({asked} looks nothing " \
+      "up when so many wait)|}.", "schedule")                                                                \
+    X(HELD_BACK, "held_back", EVENT, "", "req:r by:r shared:c prefix:c",                                     \
+      "{req} is held back this round: {by} is before it and will compute {shared:token} that {req} begins with, too; in the " \
+      "tree it has {prefix}.", "schedule")                                                                   \
+    X(RANKED, "ranked", EVENT, "", "req:r prefix:c waiting:c held:c",                                        \
+      "The order stands: {req} is first ({prefix:token} cached) of {waiting}{?held:; held back: {held}|}.", "schedule") \
+    X(TAKEN, "taken", EVENT, "", "req:r from:c count:c need:c left:c",                                       \
+      "{req} may run: it asks for {need:slot} (what must be computed, what it may generate, a page); {left} can be had. This " \
+      "pass computes {count:token} from position {from} on.", "schedule")                                    \
+    X(LEFT, "left_waiting", EVENT, "", "req:r why:h need:c left:c",                                          \
+      "{req} stays in the queue: {why} (it asks for {need}, {left} can be had). The pass ends here.", "schedule") \
+    X(FULL, "batch_full", EVENT, "", "running:c",                                                            \
+      "The batch is full ({running:request}): no prefill until one of them ends.", "schedule")               \
+    X(WAITS, "waits_again", EVENT, "", "req:r waiting:c",                                                    \
+      "{req} stands at the end of the waiting queue; waiting: {waiting}. What it has generated is kept.", "schedule") \
+    X(CHUNK, "chunk", OPERATION, "", "req:r from:c count:c rest:c",                                          \
+      "The chunked request goes first: {count:token} more of {req}, from position {from} on; {rest} remain after that.", \
+      "schedule")                                                                                            \
+    X(PASS, "forward", OPERATION, "", "requests:c tokens:c decode:o given:o took:m now:m",                   \
+      "{?decode:Decode|Prefill}: one forward pass {?given:would compute|computes} {tokens:token} of {requests:request}. It takes " \
+      "{took}{?given: (no model runs: answers are given)|}.", "schedule")                                    \
+    X(PART, "part", EVENT, "", "req:r from:c count:c",                                                       \
+      "{req} has {count:token} in this pass, from position {from} on.", "schedule")                       \
+    X(GIVEN, "given", EVENT, "", "req:r token:t pos:c",                                                      \
+      "The next token of {req} is {token} (position {pos}), as the script gives it.", "schedule")            \
+    X(CLOCK, "clock", EVENT, "", "now:m waiting:c running:c",                                                \
+      "The pass is over at {now}. Waiting: {waiting}; running: {running}.", "schedule")                      \
+    X(SHORT, "short_of_slots", OPERATION, "", "need:c free:c running:c",                                     \
+      "Decode needs {need:new slot} for {running:request}, and {free} are free after eviction: somebody must give way. The " \
+      "batch is sorted: most outputs first, then shorter prompts; who stands last goes first.", "schedule")  \
+    X(RETRACT, "retract", OPERATION, "", "req:r outputs:c need:c free:c running:c",                          \
+      "Decode needs {need:new slot}, free: {free}. {req} is retracted: it has generated fewest ({outputs:token}). Its own slots go " \
+      "back, it waits again; {running:request} go on.", "schedule")                                          \
+    X(RATIO, "new_token_ratio", EVENT, "", "permille:c was:c",                                               \
+      "new_token_ratio is now {permille} in 1000 (it was {was}): so much of what running requests may still generate is " \
+      "kept free at admission.", "schedule")                                                                 \
+    X(PREEMPT, "preempt", OPERATION, "", "req:r by:r mine:i theirs:i",                                       \
+      "{by} (priority {theirs}) takes the place of {req} (priority {mine}): it waits again.", "schedule")    \
+    X(TIMES, "times", EVENT, "", "req:r ttft:m gap:m total:m good:o",                                        \
+      "{req} had its first token after {ttft}, waited at most {gap} for another one, and took {total} in all{?good:: within " \
+      "the limits|: not within the limits}.", "schedule")                                                    \
+    X(GONE, "gone", EVENT, "", "req:r waiting:c running:c",                                                  \
+      "{req} is gone. Waiting: {waiting}; running: {running}.", "schedule")                                  \
+    X(ABORT_PLANNED, "abort_planned", OPERATION, "", "req:r at:m", "{req} will be aborted at {at}.", "schedule") \
     X(ABORT, "abort", OPERATION, "", "req:r", "{req} is aborted: its own slots go back, what was "           \
       "inserted stays in the tree.", "life")                                                                 \
     /* match_prefix (sglang §2 "match", steps 1 to 4) */                                                     \

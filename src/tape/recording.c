@@ -439,6 +439,8 @@ static int read_config(struct reader *r)
         !get32(r, &c.rules) || !get32(r, &flags) || !get32(r, &r->branches) || !get32(r, &r->current) ||
         !get(r, layout, sizeof layout))
         return damaged(r, "its configuration is cut off");
+    if (layout[0] == WORLD_WORDS_UNSCHEDULED)
+        layout[0] = WORLD_WORDS; /* what was added since begins behind all that it names */
     if (memcmp(layout, LAYOUT, sizeof LAYOUT) != 0)
         return err_set(r->e, "%s was made by a version of radixscope that lays its world out differently", r->name);
     if ((flags & 0xff) >> CONFIG_FLAGS != 0 || flags >> 16 != 0) /* it ran under rules that we do not have */

@@ -60,6 +60,8 @@ static void check_head(struct bounds *b)
     must(b, is_page(b, h->free_first) && is_page(b, h->free_last), "the free list", h->free_first);
     must(b, is_page(b, h->side_first) && is_page(b, h->side_last), "the side list", h->side_first);
     must(b, h->free_pages <= h->pool && h->side_pages <= h->pool, "the free pages", h->free_pages);
+    must(b, h->planned_first < WORLD_REQUESTS && h->queue_first < WORLD_REQUESTS && h->batch_first < WORLD_REQUESTS &&
+            h->chunked_req < WORLD_REQUESTS && h->cost_text < b->sc.s->name_count, "the schedule", 0);
     must(b, h->closed_count <= WORLD_CLOSED && h->closed_next <= WORLD_CLOSED, "the closed sessions", 0);
 }
 
@@ -81,7 +83,7 @@ static void check_request(struct bounds *b, uint32_t i)
 {
     const struct request *q = &b->w->request[i];
     const struct store *s = b->sc.s;
-    must(b, q->state <= REQ_ABORTED, "the state of request", i);
+    must(b, q->state <= REQ_PLANNED, "the state of request", i);
     must(b, q->ns < s->name_count && q->label < s->name_count && q->adapter < s->name_count && q->session < WORLD_SESSIONS &&
             q->session < s->name_count, "the names of request", i);
     must(b, inside(q->row_off, q->row_cap, WORLD_ROWS), "the row of request", i);
@@ -90,6 +92,13 @@ static void check_request(struct bounds *b, uint32_t i)
          "the lengths of request", i);
     must(b, q->total_len >= q->prompt_len || q->state == REQ_FREE, "the lengths of request", i);
     must(b, q->node < WORLD_NODES, "the node of request", i);
+}
+
+static void check_served(struct bounds *b, uint32_t i)
+{
+    const struct served *q = &b->w->served[i];
+    must(b, q->next < WORLD_REQUESTS && q->held_by < WORLD_REQUESTS && q->routing_key < b->sc.s->name_count,
+         "the schedule of request", i);
 }
 
 static void check_tag(struct bounds *b, uint32_t i)
@@ -145,6 +154,7 @@ static void check_words(void *ctx, uint32_t word, uint32_t count)
     check_entries(b, word, end, w->tag, WORLD_TAGS, sizeof(struct tag) / 4, check_tag);
     check_entries(b, word, end, w->session_tags, WORLD_SESSIONS, 1, check_session);
     check_entries(b, word, end, w->closed, WORLD_CLOSED, 1, check_closed);
+    check_entries(b, word, end, w->served, WORLD_REQUESTS, sizeof(struct served) / 4, check_served);
 }
 
 /* ---- links: also between settled steps nobody may run in circles ------------------------------------------

@@ -99,7 +99,7 @@ struct part {
     size_t at, n; /* words */
 };
 
-static int world_parts(const struct world *w, struct part part[10])
+static int world_parts(const struct world *w, struct part part[11])
 {
     const struct head *h = &w->head;
     size_t n = 0;
@@ -116,13 +116,14 @@ static int world_parts(const struct world *w, struct part part[10])
     PART(w->tag, h->tag_top);
     PART(w->session_tags, h->sessions ? ARRAY_LEN(w->session_tags) : 0);
     PART(w->closed, h->sessions ? WORLD_CLOSED : 0);
+    PART(w->served, h->sched != 0 ? h->request_top : 0);
 #undef PART
     return (int)n;
 }
 
 bool world_equal(const struct world *a, const struct world *b)
 {
-    struct part part[10];
+    struct part part[11];
     int n = world_parts(a, part);
     for (int i = 0; i < n; i++)
         if (memcmp(a->word + part[i].at, b->word + part[i].at, part[i].n * 4) != 0)
@@ -132,7 +133,7 @@ bool world_equal(const struct world *a, const struct world *b)
 
 void world_copy(struct world *to, const struct world *from)
 {
-    struct part part[10];
+    struct part part[11];
     int n = world_parts(from, part);
     for (int i = 0; i < n; i++)
         memcpy(to->word + part[i].at, from->word + part[i].at, part[i].n * 4);
@@ -140,7 +141,7 @@ void world_copy(struct world *to, const struct world *from)
 
 uint64_t world_hash(const struct world *w)
 {
-    struct part part[10];
+    struct part part[11];
     int n = world_parts(w, part);
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a over words */
     for (int i = 0; i < n; i++)
@@ -218,6 +219,30 @@ double node_last_access(const struct world *w, uint32_t node)
     for (uint32_t k = w->node[node].last_minus; k > 0; k--)
         t -= 0.00001;
     return t;
+}
+
+double word_double(const uint32_t at[2])
+{
+    double d;
+    memcpy(&d, at, sizeof d);
+    return d;
+}
+
+const char *sched_why_text(uint32_t why)
+{
+    static const char *const texts[SCHED_WHYS] = {
+        "its turn did not come",
+        "it fits",
+        "a chunk of it fits",
+        "more slots than can be had",
+        "more slots than can be had once its own prefix is locked",
+        "the pass has computed as much as it may",
+        "no whole page is left of this pass's chunk",
+        "the batch is full",
+        "a more urgent request took its place",
+        "decode ran out of slots",
+    };
+    return why < SCHED_WHYS ? texts[why] : "?";
 }
 
 uint32_t node_start(const struct world *w, uint32_t node)

@@ -24,7 +24,7 @@
  *   pages        2^25 x  4 B                 =  128 MiB   one word a page: the next free page
  *   kv           2^25 x  4 B                 =  128 MiB   one word a slot: its immutable KV row
  *   rows         2^26 x  8 B                 =  512 MiB   token and slot of each request position
- *   requests     2^16 x 128 B                =    8 MiB
+ *   requests     2^16 x 128 B                =    8 MiB, and 96 B each for the schedule
  *   tags         2^20 x 16 B                 =   16 MiB   sessions (sglang §5)
  *   store        2^28 x  8 B                 = 2048 MiB   edges: 8 B a token, never reused while recording
  * A tree of 10,000,000 tokens in 1,000,000 nodes: 80 B a node here + at most 80 B derived (index and
@@ -110,6 +110,7 @@ enum request_state {
     REQ_FINISHED,  /* answered */
     REQ_REFUSED,   /* could not run: the pool is too small, the prompt too long */
     REQ_ABORTED,
+    REQ_PLANNED,   /* with a schedule: known, but it arrives later */
 };
 
 struct request {
@@ -137,6 +138,33 @@ struct request {
 enum finish_reason { FINISH_NONE, FINISH_END_TOKEN, FINISH_LENGTH, FINISH_STOP, FINISH_TOO_LONG, FINISH_NO_SLOTS,
                      FINISH_ABORT };
 
+/* What the last admission pass found about a waiting request (src/engine/sched_admit.h, steps A1 to A6). */
+enum sched_why {
+    SCHED_WHY_NOT_TRIED,       /* the pass ended before its turn */
+    SCHED_WHY_FITS, SCHED_WHY_CHUNK, SCHED_WHY_NO_TOKEN, SCHED_WHY_NO_TOKEN_LOCKED, SCHED_WHY_INPUT,
+    SCHED_WHY_NO_CHUNK, SCHED_WHY_BATCH, SCHED_WHY_PREEMPTED, SCHED_WHY_RETRACTED, SCHED_WHYS
+};
+
+/* A request's part in a schedule; all 0 while requests run one at a time. Times are microseconds of the virtual
+ * clock, low word first. */
+struct served {
+    uint32_t next;             /* the next one of its list (planned, waiting or running); 0: it is the last */
+    uint32_t routing_key;      /* name, 0 = none */
+    uint32_t arrived[2];       /* when it came, or will come */
+    uint32_t entered[2];       /* when it entered the queue last: again after a retraction */
+    uint32_t first[2];         /* when its first token stood; 0: none yet */
+    uint32_t latest[2];        /* when its latest token stood */
+    uint32_t abort_at[2];      /* when it will be aborted; 0: never */
+    uint32_t longest_gap;      /* microseconds between two of its tokens, at most */
+    uint32_t retracted;        /* how often it had to give its slots back */
+    uint32_t passed;           /* how often somebody who had come later was taken before it */
+    uint32_t rank, why;        /* of the last pass: its place in the order, from 1; enum sched_why */
+    uint32_t prefix;           /* tokens of it that the policy found in the tree */
+    uint32_t held_by, shared;  /* in-batch prefix caching: held back for this request, for so many tokens */
+    uint32_t given;            /* 1: its answer is given by the script, no model runs */
+    uint32_t spare[3];
+};
+
 /* One session tag: on the list of its node and on the list of its session. */
 struct tag {
     uint32_t node, session, next_of_node, next_of_session; /* node 0: free, next_of_node = next free */
@@ -158,14 +186,30 @@ struct head {
     uint32_t request_count, request_top, request_free, row_top, next_rid;
     /* sessions */
     uint32_t tag_top, tag_free, closed_count, closed_next;
-    uint32_t spare[32];
+    /* the schedule (src/engine/sched.h); all 0 while requests run one at a time */
+    uint32_t sched;                          /* 1 + enum sched_policy; 0: one at a time */
+    uint32_t sched_flags;                    /* SCHED_PRIORITIES … */
+    uint32_t max_running, max_prefill, chunk_limit; /* budgets; chunk_limit 0: whole prompts */
+    uint32_t slo_first, slo_gap;             /* goodput: time to first token and gap that are still good, µs */
+    uint32_t cost_text;                      /* name: what the virtual clock is reckoned with */
+    uint32_t now[2];                         /* the virtual clock, microseconds, low word first */
+    uint32_t ratio[2];                       /* new_token_ratio: the two words of a double */
+    uint32_t planned_first;                  /* lists of requests, by served.next: to come, by time, … */
+    uint32_t queue_first, queue_count;       /* … waiting, in the order of the policy … */
+    uint32_t batch_first, batch_count;       /* … running: decode computes all of them in one pass */
+    uint32_t chunked_req;                    /* its prompt is computed in chunks: in none of the lists */
+    uint32_t batch_full, rounds, passes;     /* flag; admission passes and forward passes so far */
+    uint32_t spare[11];
     uint32_t bug;                            /* as world_config's */
 };
+
+enum { SCHED_PRIORITIES = 1, SCHED_LOW_FIRST = 2, SCHED_PREEMPT = 4 };
 
 /* Words in all; each term is one member of struct world, in order. */
 #define WORLD_WORDS                                                                                          \
     (64u + WORLD_NODES * 20u + WORLD_REQUESTS * 32u + WORLD_SLOTS * 2u + WORLD_ROWS * 2u + WORLD_TAGS * 4u + \
-     WORLD_SESSIONS + WORLD_CLOSED)
+     WORLD_SESSIONS + WORLD_CLOSED + WORLD_REQUESTS * 24u)
+#define WORLD_WORDS_UNSCHEDULED (WORLD_WORDS - WORLD_REQUESTS * 24u) /* worlds of older recordings end before `served` */
 
 /* Indexing the world by word is what undo and redo do; naming its parts is what everybody else does. */
 struct world {
@@ -181,6 +225,7 @@ struct world {
             struct tag tag[WORLD_TAGS];
             uint32_t session_tags[WORLD_SESSIONS];  /* first tag of each session, by its name's number */
             uint32_t closed[WORLD_CLOSED];          /* ring of closed sessions' numbers */
+            struct served served[WORLD_REQUESTS];
         };
         uint32_t word[WORLD_WORDS];
     };
@@ -188,6 +233,7 @@ struct world {
 
 _Static_assert(sizeof(struct node) == 20 * 4, "a node is 20 words");
 _Static_assert(sizeof(struct request) == 32 * 4, "a request is 32 words");
+_Static_assert(sizeof(struct served) == 24 * 4, "a request's part in a schedule is 24 words");
 _Static_assert(sizeof(struct head) == 64 * 4, "the head is 64 words");
 _Static_assert(sizeof(struct world) == WORLD_WORDS * sizeof(uint32_t), "a world is nothing but words");
 
@@ -265,6 +311,15 @@ static inline bool node_evictable(const struct world *w, uint32_t node)
 /* last_access as SGLang holds it: the tick, in the unified rules minus k times 0.00001, subtracted one
  * by one in double precision as upstream does. */
 double node_last_access(const struct world *w, uint32_t node);
+
+/* The two words of a time as microseconds, and of a double. */
+static inline uint64_t word_time(const uint32_t at[2])
+{
+    return (uint64_t)at[1] << 32 | at[0];
+}
+
+double word_double(const uint32_t at[2]);
+const char *sched_why_text(uint32_t why);
 
 uint32_t node_start(const struct world *w, uint32_t node); /* units above it on its path */
 uint32_t pool_free_slots(const struct world *w);           /* slots that can be handed out, side list too */

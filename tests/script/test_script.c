@@ -21,7 +21,7 @@ struct bad {
 };
 
 static const struct bad BAD[] = {
-#define COMMANDS_ARE "commands are title, pool, page, policy, rules, tokens, mode, chunk, bug, system, adapter, request, turn, workload, " \
+#define COMMANDS_ARE "commands are title, pool, page, policy, rules, tokens, mode, chunk, bug, schedule, cost, system, adapter, request, turn, workload, serve, abort, " \
                      "insert, match, lock, unlock, evict, remove, set, reset, poison, share, say, expect"
     {"requst \"x\"", "t.rxs:1:1: 'requst' is no command", "did you mean request?"},
     {"\n\n  inser \"x\"", "t.rxs:3:3: 'inser' is no command", "did you mean insert?"},

@@ -137,7 +137,7 @@ static void test_the_table(void **state)
         for (const char *at = info->args; *at != '\0'; args++) {
             size_t len = strcspn(at, " ");
             assert_true(args < EVENT_ARGS && at[len - 2] == ':');
-            assert_non_null(strchr("nrtsckxpwifou", at[len - 1]));
+            assert_non_null(strchr("nrtsckxpwifoumh", at[len - 1]));
             at += len + (at[len] == ' ');
         }
     }
