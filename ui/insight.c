@@ -428,7 +428,7 @@ void insight_proof(struct list *l, const struct insight *in, struct scene sc)
     list_clear(l);
     list_add(l, 0, ROLE_TITLE, "request %u: the run with the cache beside a cold run, in %s mode (=: %s)", q->rid,
              q->fast ? "fast" : "exact", q->fast ? "exact" : "fast");
-    if (!add_state(l, in, "the cold run"))
+    if (!add_state(l, in, "the cold run") || p->layer == NULL)
         return;
     list_add(l, p->step, ROLE_TEXT, "%u positions, %u of them read from the cache; keys and values of all of them, and the "
                                     "logits behind %u.", p->n, p->cached, p->sampled);

@@ -41,6 +41,7 @@
     X(RULES, "rules", 0, "classic|unified", "which of SGLang's caches")                                      \
     X(FAST, "fast", 0, NULL, "plain matrix products instead of exact mode")                                  \
     X(OUTPUT, "output", 'o', "FILE", "the file to write")                                                    \
+    X(WITH_KV, "with-kv", 0, NULL, "also keep keys, values, queries and proofs: large, but all views work without a model") \
     X(BREAK, "break", 0, "row|slot", "for tests: damage the cache once; compare must notice")                \
     X(ASCII, "ascii", 0, NULL, "draw with ASCII characters only")                                            \
     X(THEME, "theme", 0, "NAME", "colours of the screen")                                                    \
@@ -110,9 +111,10 @@
       "A recording opens without a model. With --plain, or without a terminal, every event is printed.\n"    \
       "TRACE: .jsonl, .jsonl.zst, .jsonl.gz as for sweep; tokens are hash ids, the rule is sweep's. The cache\n" \
       "holds --capacity blocks (1000); --requests A-B shows only these step by step.")                       \
-    X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "history-mb output",                                     \
+    X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "history-mb output with-kv",                                     \
       "run a script and save all its steps as a recording",                                                  \
-      "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md).")                                  \
+      "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md). --with-kv keeps keys, values and\n"    \
+      "queries of every token, the proof of every request in both modes, and the reach of spoiled rows.")                                  \
     X(export, "export", "KIND SCENARIO | FILE.rxs | FILE.rxt",                                               \
       CLI_RUN_OPTIONS CLI_EXPORT_OPTIONS "history-mb output",                                                \
       "write a screen, a whole run or the tree for other programs",                                          \

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "cli/export.h"
+#include "cli/inside.h"
 #include "cli/interrupt.h"
 #include "cli/show.h"
 #include "tape/recording.h"
@@ -163,7 +164,8 @@ static int export_recording(const struct cli *c, const struct kind *k, struct er
         return -1;
     struct event_words said = recording_words(r);
     struct ui_feed feed = {.tape = recording_tape(r), .title = recording_title(r), .mode = recording_mode(r),
-                           .words = {.said = said, .bytes = recording_bytes, .ctx = said.ctx}, .wake_fd = -1};
+                           .words = {.said = said, .bytes = recording_bytes, .ctx = said.ctx}, .wake_fd = -1,
+                           .evidence = inside_recording(r)};
     int rc = export_feed(c, k, &feed, recording_script(r), e);
     recording_free(r);
     return rc;

@@ -35,6 +35,29 @@ struct ui_evidence inside_live(struct inside *in)
     return (struct ui_evidence){.observed = live_observed, .ask = live_ask, .answer = live_answer, .ctx = in};
 }
 
+/* ---- a recording -------------------------------------------------------------------------------------------- */
+
+static bool recorded(void *ctx, struct observed *out)
+{
+    return recording_observed(ctx, out);
+}
+
+static int recorded_ask(void *ctx, const struct inquiry *q, struct err *e)
+{
+    return recording_answer(ctx, q) != NULL ? 0 : err_set(e, "not recorded");
+}
+
+static int recorded_answer(void *ctx, const struct inquiry *q, struct answer *out)
+{
+    return answer_copy(out, recording_answer(ctx, q));
+}
+
+struct ui_evidence inside_recording(const struct recording *r)
+{
+    return (struct ui_evidence){.observed = recorded, .ask = recorded_ask, .answer = recorded_answer, .recording = true,
+                                .ctx = (void *)(uintptr_t)r}; /* only read */
+}
+
 /* ---- the conversation --------------------------------------------------------------------------------------- */
 
 static void print_list(const struct list *l, struct buf *out)
@@ -79,8 +102,7 @@ static int next_number(const char **text, const char *what, uint32_t end, uint32
         return 0;
     unsigned long n = strtoul(*text, &behind, 10);
     if (**text < '0' || **text > '9' || (*behind != '\0' && *behind != ' ') || n >= end)
-        return end == 0 ? err_set(e, "there is no %s here", what)
-                        : err_set(e, "%s is a number from 0 to %u, not '%.40s'", what, end - 1, *text);
+        return err_set(e, "%s is a number from 0 to %u, not '%.40s'", what, end - 1, *text);
     *out = (uint32_t)n;
     *text = behind;
     return 0;
@@ -96,9 +118,11 @@ static int no_more(const char *text, struct err *e)
 static int read_place(struct talk *t, const char *rest, bool head, struct err *e)
 {
     const struct model_shape *s = &t->in.observed.shape;
-    if (next_number(&rest, "the layer", t->in.rows ? s->layers : 0, &t->look.layer, e) != 0)
+    if (!t->in.rows)
+        return 0; /* the list says why there are none */
+    if (next_number(&rest, "the layer", s->layers, &t->look.layer, e) != 0)
         return -1;
-    if (head && next_number(&rest, "the head", t->in.rows ? s->heads : 0, &t->look.head, e) != 0)
+    if (head && next_number(&rest, "the head", s->heads, &t->look.head, e) != 0)
         return -1;
     return no_more(rest, e);
 }

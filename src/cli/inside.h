@@ -8,6 +8,7 @@
 
 #include "cli/session.h"
 #include "script/study.h"
+#include "tape/recording.h"
 
 /* Both must live until the feed is no longer used. `wait`: a question returns when it is answered. */
 struct inside {
@@ -17,6 +18,7 @@ struct inside {
 };
 
 struct ui_evidence inside_live(struct inside *in);
+struct ui_evidence inside_recording(const struct recording *r);
 
 /* The conversation's words: forward [LAYER], attention [LAYER [HEAD]], logits, lens SLOT [LAYER [HEAD]],
  * proof [REQUEST] [exact|fast], reach. */

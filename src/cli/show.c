@@ -487,7 +487,8 @@ static int print_recording(const struct recording *r, const struct ui_words *wor
 
 static int talk_about(const struct recording *r, const struct ui_words *words, struct err *e)
 {
-    struct session session = {0};
+    const char *mode = recording_mode(r);
+    struct session session = {.evidence = inside_recording(r), .fast = mode != NULL && strcmp(mode, "fast") == 0};
     int rc = plain_init(&session.plain, recording_tape(r), words, e);
     if (rc == 0)
         rc = session_run(&session, stdin, e);
@@ -510,7 +511,7 @@ int show_recording(struct cli *c, const char *path, struct err *e)
         rc = talk_about(r, &words, e);
     else {
         struct ui_feed feed = {.tape = recording_tape(r), .title = recording_title(r), .mode = recording_mode(r),
-                               .words = words, .wake_fd = -1};
+                               .words = words, .wake_fd = -1, .evidence = inside_recording(r)};
         struct ui_options options = show_options(c);
         rc = app_run(&feed, &options, e);
     }

@@ -15,6 +15,12 @@ static bool about(const struct tape *t, int branch, uint32_t n, unsigned kind, u
     return s.kind == kind && (request == 0 || s.arg[0] == request);
 }
 
+/* The request of a step; nobody where a file names one that cannot be. */
+static const struct request *request_of(const struct world *w, const struct step *s)
+{
+    return &w->request[s->arg[0] < WORLD_REQUESTS ? s->arg[0] : 0];
+}
+
 /* The KV_WRITE of the operation that begins at `op`, about its request; 0: none. */
 static uint32_t write_of(const struct tape *t, int branch, uint32_t op)
 {
@@ -103,15 +109,15 @@ static int fill(struct pass *p, struct cursor *c, int branch, uint32_t write, st
     struct step s;
     tape_step(c->tape, branch, write, &s);
     cursor_seek(c, branch, write);
-    const struct request *q = &c->w->request[s.arg[0]];
+    const struct request *q = request_of(c->w, &s);
     uint64_t n = (uint64_t)s.arg[1] + s.arg[2];
-    if (n > q->row_cap) /* only a file can say so */
+    if (n == 0 || n > q->row_cap || s.arg[2] == 0) /* only a file can say so */
         return err_set(e, "step %u writes more positions than its request has", write);
     if (pass_room(p, (uint32_t)n, e) != 0)
         return -1;
     p->step = write;
     p->branch = branch;
-    p->request = s.arg[0];
+    p->request = s.arg[0] < WORLD_REQUESTS ? s.arg[0] : 0;
     p->rid = q->rid;
     p->from = s.arg[1];
     p->n = (uint32_t)n;
@@ -146,7 +152,7 @@ int pass_last(struct pass *p, struct cursor *c, int branch, uint32_t rid, struct
         struct step s;
         tape_step(c->tape, branch, n, &s);
         cursor_seek(c, branch, n);
-        if (c->w->request[s.arg[0]].rid == rid)
+        if (request_of(c->w, &s)->rid == rid)
             return fill(p, c, branch, n, e);
     }
     return 1;
@@ -214,7 +220,7 @@ uint64_t shape_head_flops(const struct model_shape *s, uint32_t rows)
 
 static bool reads(const struct world *w, const struct step *s, uint32_t slot, uint32_t row, uint32_t position)
 {
-    const struct request *q = &w->request[s->arg[0]];
+    const struct request *q = request_of(w, s);
     uint64_t n = (uint64_t)s->arg[1] + s->arg[2];
     return position < n && position < q->row_cap && w->row_slot[q->row_off + position] == slot && kv_row(w, slot) == row;
 }
@@ -229,7 +235,7 @@ uint32_t slot_readers(struct cursor *c, uint32_t slot, uint32_t row, uint32_t po
         struct step s;
         tape_step(t, branch, n, &s);
         cursor_seek(c, branch, n);
-        const struct request *q = &c->w->request[s.arg[0]];
+        const struct request *q = request_of(c->w, &s);
         if (q->rid == last_rid || !reads(c->w, &s, slot, row, position))
             continue;
         bool told = false; /* several requests may run in turns */

@@ -41,6 +41,7 @@ struct recording {
     struct token_text *token; /* (tokens) by id */
     uint32_t tokens;
     char *bytes;            /* of all tokens */
+    struct recorded_kv kv;
 };
 
 static const char *const TEXT_TAGS[TEXTS] = {"TITL", "MODE", "MODL", "SCRI", "PROG"};
@@ -189,10 +190,20 @@ static int collect_tokens(const struct tape *t, struct token_set *set, struct er
     return 0;
 }
 
+static void add_answer_tokens(struct token_set *set, const struct answer *a)
+{
+    for (uint32_t i = 0; i < a->effect.count; i++) {
+        set_add(set, a->effect.request[i].clean);
+        set_add(set, a->effect.request[i].spoiled);
+    }
+}
+
 static int put_token_texts(struct buf *b, const struct tape *t, const struct recording_info *info, struct err *e)
 {
     struct token_set set = {0};
     int rc = info->bytes != NULL ? collect_tokens(t, &set, e) : 0;
+    for (uint32_t i = 0; rc == 0 && info->bytes != NULL && info->kv != NULL && i < info->kv->answers; i++)
+        add_answer_tokens(&set, &info->kv->answer[i].a);
     size_t at = begin_section(b, "TEXT");
     struct buf text = {0};
     for (uint32_t word = 0; rc == 0 && word < (set.top + 63) / 64; word++) {
@@ -330,6 +341,18 @@ static int put_branches(struct buf *b, const struct tape *t, int branch, struct 
     return 0;
 }
 
+static int put_kv(struct buf *b, const struct tape *t, const struct recording_kv *kv, struct err *e)
+{
+    size_t at = begin_section(b, "KVRW");
+    if (recording_put_rows(b, t, kv, e) != 0)
+        return -1;
+    end_section(b, at);
+    at = begin_section(b, "PROV");
+    recording_put_answers(b, kv);
+    end_section(b, at);
+    return 0;
+}
+
 static int put_body(struct buf *b, const struct tape *t, const struct recording_info *info, struct err *e)
 {
     const char *text[TEXTS] = {info->title, info->mode, info->model, info->script, info->program};
@@ -345,11 +368,14 @@ static int put_body(struct buf *b, const struct tape *t, const struct recording_
     put_section(b, "VALU", s->value, (size_t)s->value_top * 4);
     if (put_token_texts(b, t, info, e) != 0 || put_branches(b, t, info->branch, e) != 0)
         return -1;
+    if (info->kv != NULL && put_kv(b, t, info->kv, e) != 0)
+        return -1;
     put_section(b, "DONE", NULL, 0);
     if (b->failed)
         return err_memory(e, b->len, "a recording");
     if (b->len > MOST_RAW)
-        return err_set(e, "this history takes %zu MB: a recording holds at most %d", b->len >> 20, MOST_RAW >> 20);
+        return err_set(e, "this history%s takes %zu MB: a recording holds at most %d",
+                       info->kv != NULL ? " with its KV rows" : "", b->len >> 20, MOST_RAW >> 20);
     return 0;
 }
 
@@ -721,6 +747,16 @@ static int read_text(struct reader *r, int which)
     return 0;
 }
 
+static int read_kv(struct reader *r, int (*read)(struct recorded_kv *, const char *, size_t, const char **))
+{
+    const char *wrong = NULL;
+    size_t n = left(r);
+    if (read(&r->r->kv, r->at, n, &wrong) != 0)
+        return wrong != NULL ? damaged(r, wrong) : err_memory(r->e, n, "a recording");
+    r->at = r->end;
+    return 0;
+}
+
 static int read_section(struct reader *r, const char *tag)
 {
     if (memcmp(tag, "CONF", 4) == 0)
@@ -743,6 +779,10 @@ static int read_section(struct reader *r, const char *tag)
         return read_token_texts(r);
     if (memcmp(tag, "BRCH", 4) == 0)
         return read_branch(r);
+    if (memcmp(tag, "KVRW", 4) == 0)
+        return read_kv(r, recording_read_rows);
+    if (memcmp(tag, "PROV", 4) == 0)
+        return read_kv(r, recording_read_answers);
     r->done = memcmp(tag, "DONE", 4) == 0;
     r->at = r->end; /* a section that we do not know says nothing we need */
     return 0;
@@ -764,6 +804,8 @@ static int read_sections(struct reader *r, const char *end)
     }
     if (r->branches_read != r->branches)
         return damaged(r, "branches are missing");
+    if (!recorded_kv_fits(&r->r->kv, r->r->tape))
+        return damaged(r, "its proofs name steps that are not there");
     return 0;
 }
 
@@ -861,6 +903,7 @@ void recording_free(struct recording *r)
         xfree(r->text[i]);
     xfree(r->token);
     xfree(r->bytes);
+    recorded_kv_done(&r->kv);
     xfree(r);
 }
 
@@ -894,6 +937,22 @@ const char *recording_model(const struct recording *r)
 const char *recording_script(const struct recording *r)
 {
     return r->text[3] != NULL ? r->text[3] : "";
+}
+
+bool recording_observed(const struct recording *r, struct observed *out)
+{
+    if (r->kv.id == NULL)
+        return false;
+    *out = (struct observed){.shape = r->kv.shape, .row = recorded_row, .ctx = &r->kv};
+    return true;
+}
+
+const struct answer *recording_answer(const struct recording *r, const struct inquiry *q)
+{
+    for (uint32_t i = 0; i < r->kv.answers; i++)
+        if (inquiry_same(q, &r->kv.answer[i].q))
+            return &r->kv.answer[i].a;
+    return NULL;
 }
 
 void recording_bytes(void *recording, uint32_t id, struct buf *out)

@@ -2,7 +2,7 @@
  *
  * It holds what a person can see: the configuration, every branch with its steps, changes and
  * observations, the store, the text of every token, and the script that caused it all. Keys and values
- * are not in it. docs/rxt.md has the layout.
+ * are in it only when they were asked for (recording_kv.h). docs/rxt.md has the layout.
  *
  * A file is refused with one sentence when it is no recording, damaged, cut off, of a newer version, or
  * when it would lead a reader outside its world: after recording_open succeeds, every step of the tape
@@ -11,6 +11,7 @@
 #ifndef RADIXSCOPE_TAPE_RECORDING_H
 #define RADIXSCOPE_TAPE_RECORDING_H
 
+#include "tape/recording_kv.h"
 #include "tape/tape.h"
 
 struct recording;
@@ -22,6 +23,7 @@ struct recording_info {
     const char *title, *mode, *model, *script, *program;
     void (*bytes)(void *ctx, uint32_t id, struct buf *b); /* appends the text of a token; NULL: none */
     void *ctx;
+    const struct recording_kv *kv; /* NULL: no rows and answers; only with all branches */
     int branch;               /* -1: all branches; else this one alone, with what it shares with others */
 };
 
@@ -40,6 +42,11 @@ const char *recording_title(const struct recording *r);   /* "" where nothing wa
 const char *recording_mode(const struct recording *r);    /* "exact", "fast"; NULL: no model ran */
 const char *recording_model(const struct recording *r);
 const char *recording_script(const struct recording *r);
+
+/* The rows that it holds; false: none were recorded. Good as long as the recording. */
+bool recording_observed(const struct recording *r, struct observed *out);
+/* The recorded answer to an inquiry; NULL: it was not recorded. */
+const struct answer *recording_answer(const struct recording *r, const struct inquiry *q);
 
 struct event_words recording_words(const struct recording *r);
 void recording_bytes(void *recording, uint32_t id, struct buf *out); /* the text of a token, as a callback */
