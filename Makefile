@@ -112,6 +112,7 @@ tsan: setup ## every test under ThreadSanitizer
 fuzz: setup ## parsers and cache on random input, about a minute (RUNS=… of each parser, ITERS=… of the cache)
 	@BUILD=$(BUILD) sh tests/model/fuzz.sh $${RUNS:-100000}
 	@BUILD=$(BUILD) sh tests/trace/fuzz.sh $${RUNS:-100000}
+	@BUILD=$(BUILD) sh tests/trace/fuzz_foreign.sh $${RUNS:-100000}
 	@$(MAKE) --no-print-directory fuzz-cache ITERS=$${ITERS:-300000}
 
 fuzz-cache: setup ## 10 million random cache operations under AddressSanitizer (ITERS=…, SEED=…)

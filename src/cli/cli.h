@@ -115,7 +115,8 @@
       "run a script and save all its steps as a recording",                                                  \
       "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md). --with-kv keeps keys, values and\n"    \
       "queries of every token, the proof of every request in both modes, and the reach of spoiled rows.")                                  \
-    X(export, "export", "KIND SCENARIO | FILE.rxs | FILE.rxt",                                               \
+    X(export, "export",                                                                                      \
+      "(screen | cast | tree | metrics | mooncake | perfetto | kv-events | rxs) SCENARIO | FILE.rxs | FILE.rxt",\
       CLI_RUN_OPTIONS CLI_EXPORT_OPTIONS "history-mb output",                                                \
       "write a screen, a whole run or the tree for other programs",                                          \
       "screen: one step as text, ansi (with colours) or svg. cast: the run as an asciicast (version 3), with\n"\
