@@ -166,12 +166,19 @@ void app_tick(struct app *a)
         app_step(a);
 }
 
-bool app_idle(struct app *a)
+/* What the views read. */
+static bool read_on(struct app *a)
 {
     bool all = marks_read(&a->marks, a->m.tape, a->m.branch, MARKS_AT_ONCE);
     if (a->v.show != SHOW_NUMBERS)
         return beside_idle(&a->beside) && all;
     return series_read(&a->series, a->m.tape, a->m.branch, NUMBERS_AT_ONCE) && all;
+}
+
+bool app_idle(struct app *a)
+{
+    bool found = app_search_on(a);
+    return read_on(a) && found;
 }
 
 /* The other history, where it belongs to this moment. */

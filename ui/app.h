@@ -39,6 +39,14 @@ int app_run(const struct ui_feed *feed, const struct ui_options *options, struct
 
 enum { BACK_STEPS = 32, PAST_COMMANDS = 32 };
 
+/* A search that goes on while nothing else happens. */
+struct search {
+    int dir;              /* 0: none */
+    uint32_t at;          /* the step it looked at last */
+    bool touch, slot;     /* for what touches this slot or node; else for what was typed */
+    uint32_t what;
+};
+
 struct app {
     const struct ui_feed *feed;
     const struct theme *theme;
@@ -61,6 +69,7 @@ struct app {
     struct beside beside; /* while comparing: what stands on the right */
     char find_node[64];   /* and in the tree */
     struct keymap keys;   /* as the person has bound them */
+    struct search search;
     char find[64];        /* what was looked for last */
     int w, h;             /* of the surface that was drawn last */
     bool ascii;

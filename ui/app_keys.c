@@ -305,6 +305,7 @@ void app_key(struct app *a, int key)
         return;
     }
     a->v.message[0] = '\0';
+    a->search.dir = 0; /* a key stops it, and does what it does */
     a->wanted.at = 0; /* who presses a key goes elsewhere */
     if (a->v.typing != TYPE_NOTHING) {
         app_type(a, key);

@@ -28,6 +28,7 @@ void app_goto_typed(struct app *a);
 void app_request_typed(struct app *a);   /* to the request whose number was typed */                    /* the number in view.typed */
 void app_jump(struct app *a, uint32_t at);             /* far away: can be returned from */
 void app_jump_return(struct app *a);
+bool app_search_on(struct app *a);                      /* a slice more; true: it is over */
 void app_find(struct app *a, int dir);                 /* the nearest step that says a->find */
 void app_find_node(struct app *a);                     /* the next node whose edge holds a->find_node */
 void app_find_touch(struct app *a, int dir);           /* the nearest step that touched what is chosen */

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +7,7 @@
 #include "tape/why.h"
 #include "ui/app_parts.h"
 
-enum { FIND_NODES = 100000, FIND_BYTES = 1 << 16, FIND_STEPS = 1000000 };
+enum { FIND_NODES = 100000, FIND_BYTES = 1 << 16 };
 
 /* ---- moving in time --------------------------------------------------------------------------------- */
 
@@ -180,40 +181,159 @@ static bool holds_text(const char *text, const char *word)
     return n == 0;
 }
 
-static bool step_matches(struct app *a, uint32_t n)
+/* ---- filters: "slot:12" instead of any text ----------------------------------------------------------- */
+
+/* What stands behind "name:", or NULL. */
+static const char *behind(const char *text, const char *name)
 {
-    struct step s;
+    size_t n = strlen(name);
+    return strncasecmp(text, name, n) == 0 && text[n] == ':' && text[n + 1] != '\0' ? text + n + 1 : NULL;
+}
+
+/* "B" or "12" as the id of a node. */
+static uint32_t node_id(const char *text)
+{
+    if (text[1] == '\0' && isalpha((unsigned char)text[0]))
+        return (uint32_t)(toupper((unsigned char)text[0]) - 'A') + 1;
+    return (uint32_t)strtoul(text, NULL, 10);
+}
+
+static bool says_token(const struct app *a, const struct step *s, const char *word)
+{
+    bool found = false;
+    for (int i = 0; i < s->nargs && !found; i++) {
+        struct buf b = {0};
+        if (event_arg_type(s->kind, i) != 't' || s->arg[i] == NO_TOKEN)
+            continue;
+        moment_tokens(&a->m, &s->arg[i], 1, 256, &b);
+        found = holds_text(buf_text(&b), word);
+        buf_free(&b);
+    }
+    return found;
+}
+
+static bool names_node(const struct world *w, const struct step *s, uint32_t id)
+{
+    for (int i = 0; i < s->nargs; i++)
+        if (event_arg_type(s->kind, i) == 'n' && s->arg[i] != 0 && w->node[s->arg[i]].id == id)
+            return true;
+    return false;
+}
+
+static bool says(struct app *a, uint32_t n, const struct step *s)
+{
     struct buf b = {0};
-    tape_step(a->m.tape, a->m.branch, n, &s);
-    if (holds_text(event_info(s.kind)->name, a->find))
-        return true;
     cursor_seek(&a->cursor, a->m.branch, n);
-    event_sentence(cursor_scene(&a->cursor), &a->m.words->said, s.kind, s.arg, &b);
+    event_sentence(cursor_scene(&a->cursor), &a->m.words->said, s->kind, s->arg, &b);
     bool found = holds_text(buf_text(&b), a->find);
     buf_free(&b);
     return found;
 }
 
-/* The nearest step in a direction whose kind or sentence holds the text. Sentences name what they change,
- * so "(B)" finds what happened to node B. */
+static bool step_matches(struct app *a, uint32_t n)
+{
+    struct step s;
+    const char *what;
+    tape_step(a->m.tape, a->m.branch, n, &s);
+    if ((what = behind(a->find, "kind")) != NULL)
+        return holds_text(event_info(s.kind)->name, what);
+    if ((what = behind(a->find, "token")) != NULL)
+        return says_token(a, &s, what);
+    if ((what = behind(a->find, "slot")) != NULL)
+        return watch_find_near(a->m.tape, a->m.branch, n - 1, 1, 1, WATCH_SLOT, (uint32_t)strtoul(what, NULL, 10)) == n;
+    if ((what = behind(a->find, "node")) != NULL) {
+        cursor_seek(&a->cursor, a->m.branch, n);
+        return names_node(a->cursor.w, &s, node_id(what));
+    }
+    if ((what = behind(a->find, "request")) != NULL) {
+        uint32_t r = event_about(s.kind, s.arg, 'r');
+        cursor_seek(&a->cursor, a->m.branch, n);
+        return r != 0 && a->cursor.w->request[r].rid == strtoul(what, NULL, 10);
+    }
+    return holds_text(event_info(s.kind)->name, a->find) || says(a, n, &s);
+}
+
+/* ---- looking, a slice at a time: a screen stays alive over a million steps ---------------------------- */
+
+enum { LOOK_STEPS = 8000, LOOK_TOUCHES = 100000 };
+
+static void add_chosen(const struct app *a, struct buf *b)
+{
+    if (!a->search.touch)
+        buf_printf(b, "\"%s\"", a->find);
+    else if (a->search.slot)
+        buf_printf(b, "slot %u", a->search.what);
+    else
+        node_call(a->m.sc.w, a->search.what, b);
+}
+
+static void search_end(struct app *a, uint32_t found)
+{
+    struct buf b = {0};
+    int dir = a->search.dir;
+    add_chosen(a, &b);
+    a->search.dir = 0;
+    if (found == 0)
+        snprintf(a->v.message, sizeof a->v.message, "No step %s this one %s %s.", dir > 0 ? "after" : "before",
+                 a->search.touch ? "touches" : "says", buf_text(&b));
+    else {
+        a->v.message[0] = '\0';
+        app_jump(a, found);
+    }
+    if (found != 0 && a->search.touch)
+        snprintf(a->v.message, sizeof a->v.message, "This step touched %s. Backspace returns.", buf_text(&b));
+    buf_free(&b);
+}
+
+/* The step found within the next slice, 0: none there. */
+static uint32_t look(struct app *a, uint32_t length)
+{
+    struct search *s = &a->search;
+    if (s->touch) {
+        uint32_t from = s->at, found = watch_find_near(a->m.tape, a->m.branch, from, s->dir, LOOK_TOUCHES,
+                                                       s->slot ? WATCH_SLOT : WATCH_NODE, s->what);
+        s->at = s->dir > 0 ? (length - from > LOOK_TOUCHES ? from + LOOK_TOUCHES : length)
+                           : (from > LOOK_TOUCHES ? from - LOOK_TOUCHES : 0);
+        return found;
+    }
+    for (int i = 0; i < LOOK_STEPS && (s->dir > 0 ? s->at < length : s->at > 1); i++) {
+        s->at += (uint32_t)s->dir;
+        if (step_matches(a, s->at))
+            return s->at;
+    }
+    if (s->dir < 0 && s->at <= 1)
+        s->at = 0;
+    return 0;
+}
+
+bool app_search_on(struct app *a)
+{
+    struct search *s = &a->search;
+    if (s->dir == 0)
+        return true;
+    uint32_t length = tape_length(a->m.tape, a->m.branch), found = look(a, length);
+    cursor_seek(&a->cursor, a->m.branch, a->m.at); /* the moment that is shown reads its world */
+    if (found != 0 || s->at == 0 || s->at >= length) {
+        search_end(a, found);
+        return true;
+    }
+    struct buf b = {0};
+    add_chosen(a, &b);
+    snprintf(a->v.message, sizeof a->v.message, "Looking for %s: step %u of %u. Any key stops.", buf_text(&b), s->at, length);
+    buf_free(&b);
+    return false;
+}
+
+/* The nearest step in a direction whose kind or sentence holds the text, or that a filter fits. Sentences name what
+ * they change, so "(B)" finds what happened to node B. */
 void app_find(struct app *a, int dir)
 {
-    uint32_t length = tape_length(a->m.tape, a->m.branch), here = a->m.at, looked = 0;
     if (a->find[0] == '\0') {
-        app_say(a, "Type / and a word first: split, evict, (B), slot 12, any text of a sentence.");
+        app_say(a, "Type / and a word first: split, evict, (B), slot:12, node:B, request:2, token:sky, any text.");
         return;
     }
-    for (uint32_t n = here + (uint32_t)dir; n >= 1 && n <= length && looked < FIND_STEPS;
-         n += (uint32_t)dir, looked++) {
-        if (step_matches(a, n)) {
-            cursor_seek(&a->cursor, a->m.branch, here);
-            app_jump(a, n);
-            return;
-        }
-    }
-    cursor_seek(&a->cursor, a->m.branch, here);
-    snprintf(a->v.message, sizeof a->v.message, "No step %s this one says \"%s\".",
-             dir > 0 ? "after" : "before", a->find);
+    a->search = (struct search){.dir = dir, .at = a->m.at};
+    app_search_on(a);
 }
 
 static bool node_holds(const struct moment *m, uint32_t node, const char *word)
@@ -254,21 +374,8 @@ void app_find_touch(struct app *a, int dir)
 {
     bool slot = a->v.focus == FOCUS_SLOTS;
     uint32_t node = a->v.focus == FOCUS_TREE ? a->v.node : moment_focus(&a->m);
-    uint32_t at = watch_find(a->m.tape, a->m.branch, a->m.at, dir, slot ? WATCH_SLOT : WATCH_NODE,
-                             slot ? a->v.slot : node);
-    struct buf b = {0};
-    if (slot)
-        buf_printf(&b, "slot %u", a->v.slot);
-    else
-        node_call(a->m.sc.w, node, &b);
-    if (at == 0)
-        snprintf(a->v.message, sizeof a->v.message, "No step %s this one touches %s.",
-                 dir > 0 ? "after" : "before", buf_text(&b));
-    else
-        app_jump(a, at);
-    if (at != 0)
-        snprintf(a->v.message, sizeof a->v.message, "This step touched %s. Backspace returns.", buf_text(&b));
-    buf_free(&b);
+    a->search = (struct search){.dir = dir, .at = a->m.at, .touch = true, .slot = slot, .what = slot ? a->v.slot : node};
+    app_search_on(a);
 }
 
 /* ---- acting ----------------------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@
     X(FASTER, '+', 0, "+", "faster", "play faster", "time")                                                  \
     X(SLOWER, '-', 0, "-", "slower", "play slower", "time")                                                  \
     X(GOTO, 'G', 0, "G", "go to", "type a number, then G: go to that step; G alone: the last", "time")       \
-    X(FIND, '/', 0, "/", "find", "find steps by a word: a kind of event, \"(B)\", \"slot 12\", any text", "find") \
+    X(FIND, '/', 0, "/", "find", "find steps by any text, or kind:evict, node:B, slot:12, request:2, token:sky", "find") \
     X(FIND_NEXT, 'n', 0, "n", "next found", "to the next step found", "find")                                \
     X(FIND_PREV, 'N', 0, "N", "found before", "to the one found before", "find")                             \
     X(NODE, 't', 0, "t", "find node", "find a node by the text of its edge; again without a text: the next one", "find") \

@@ -447,8 +447,14 @@ static bool step_names(const struct tape *t, const struct step *s, enum watch_ki
 
 uint32_t watch_find(const struct tape *t, int branch, uint32_t from, int dir, enum watch_kind kind, uint32_t what)
 {
+    return watch_find_near(t, branch, from, dir, UINT32_MAX, kind, what);
+}
+
+uint32_t watch_find_near(const struct tape *t, int branch, uint32_t from, int dir, uint32_t most, enum watch_kind kind,
+                         uint32_t what)
+{
     uint32_t end = tape_length(t, branch), page = what / tape_world(t)->head.page_size;
-    for (uint32_t n = from + (uint32_t)dir; n >= 1 && n <= end; n += (uint32_t)dir) {
+    for (uint32_t n = from + (uint32_t)dir; n >= 1 && n <= end && most > 0; n += (uint32_t)dir, most--) {
         struct step s;
         struct watching k = watched_words(t, kind, what), list = k;
         tape_step(t, branch, n, &s);

@@ -68,4 +68,8 @@ enum watch_kind { WATCH_NODE, WATCH_SLOT, WATCH_REQUEST, WATCH_TOKEN };
  * names it. token: a token id that the step speaks of. 0: none. */
 uint32_t watch_find(const struct tape *t, int branch, uint32_t from, int dir, enum watch_kind kind, uint32_t what);
 
+/* The same, no farther than `most` steps from `from`. */
+uint32_t watch_find_near(const struct tape *t, int branch, uint32_t from, int dir, uint32_t most, enum watch_kind kind,
+                         uint32_t what);
+
 #endif

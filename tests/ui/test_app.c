@@ -9,6 +9,7 @@
 #include "base/prng.h"
 #include "base/xalloc.h"
 #include "tape/check.h"
+#include "tape/why.h"
 #include "ui/app_parts.h"
 #include "ui/command.h"
 #include "ui/prefs.h"
@@ -337,6 +338,43 @@ static void finding(void **state)
     event_sentence(a.m.sc, &g.feed.words.said, a.m.step.kind, a.m.step.arg, &b);
     assert_non_null(strstr(buf_text(&b), "(D)"));
     buf_free(&b);
+    app_done(&a);
+    stage_close(&g);
+}
+
+/* Filters find what they say and nothing else: from the first step on, every step that fits, by hand. */
+static void filters(void **state)
+{
+    (void)state;
+    static const char *const FILTERS[] = {"kind:evict_node", "slot:3", "request:2", "node:2", "token:the"};
+    struct stage g;
+    struct app a;
+    scene_evict(&g);
+    open_app(&a, &g);
+    for (size_t i = 0; i < ARRAY_LEN(FILTERS); i++) {
+        uint32_t found = 0, last = 1, wanted = 0;
+        app_goto(&a, 1);
+        app_key(&a, '/');
+        type(&a, FILTERS[i]);
+        for (app_key(&a, K_ENTER); a.m.at > last && found < 1000; app_key(&a, 'n'), found++) {
+            last = a.m.at;
+            struct step s = a.m.step;
+            bool named = false;
+            for (int k = 0; k < s.nargs; k++)
+                named = named || (event_arg_type(s.kind, k) == 'n' && s.arg[k] != 0 && a.m.sc.w->node[s.arg[k]].id == 2);
+            assert_true(i != 0 || s.kind == EV_VICTIM);
+            assert_true(i != 2 || a.m.sc.w->request[event_about(s.kind, s.arg, 'r')].rid == 2);
+            assert_true(i != 3 || named);
+        }
+        for (uint32_t n = 1; i == 1 && (n = watch_find(g.t, 0, n, 1, WATCH_SLOT, 3)) != 0;)
+            wanted++;
+        for (uint32_t n = 1; i == 0 && (n = tape_find_kind(g.t, 0, n, 1, EV_VICTIM)) != 0;)
+            wanted++;
+        assert_true(i > 1 || found == wanted);
+        if (found == 0)
+            fail_msg("%s finds nothing", FILTERS[i]);
+        assert_int_equal(a.cursor.at, a.m.at);
+    }
     app_done(&a);
     stage_close(&g);
 }
@@ -1012,7 +1050,7 @@ int main(void)
         cmocka_unit_test(moving),        cmocka_unit_test(playing),      cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs), cmocka_unit_test(inside_the_model), cmocka_unit_test(lens_shows_the_bits),
         cmocka_unit_test(finding),
-        cmocka_unit_test(reasons), cmocka_unit_test(typed_keys), cmocka_unit_test(reasons_everywhere),      cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences), cmocka_unit_test(bound_keys),
+        cmocka_unit_test(reasons), cmocka_unit_test(typed_keys), cmocka_unit_test(reasons_everywhere),      cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences), cmocka_unit_test(bound_keys), cmocka_unit_test(filters),
         cmocka_unit_test(outlines),      cmocka_unit_test(waiting),      cmocka_unit_test(commands),
         cmocka_unit_test(keys_are_found_and_done), cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
     };
