@@ -50,7 +50,7 @@ HELP_SRC = $(wildcard tests/support/*.c)
 HELP_OBJ = $(HELP_SRC:%.c=$(BUILD)/%.o)
 BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 
-.PHONY: all run test setup build tests-build asan tsan fuzz fuzz-cache soak bench install uninstall docs depcheck lint format clean help
+.PHONY: all run test keys setup build tests-build asan tsan fuzz fuzz-cache soak bench install uninstall docs depcheck lint format clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -114,6 +114,12 @@ fuzz: setup ## parsers and cache on random input, about a minute (RUNS=… of ea
 	@BUILD=$(BUILD) sh tests/trace/fuzz.sh $${RUNS:-100000}
 	@BUILD=$(BUILD) sh tests/trace/fuzz_foreign.sh $${RUNS:-100000}
 	@$(MAKE) --no-print-directory fuzz-cache ITERS=$${ITERS:-300000}
+
+keys: setup ## 100,000 random keys on every view and size under AddressSanitizer (KEYS=…)
+	@$(SUBMAKE) BUILD=$(BUILD)/asan \
+	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
+	  $(BUILD)/asan/tests/ui/test_app
+	@KEYS=$${KEYS:-100000} LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 $(BUILD)/asan/tests/ui/test_app
 
 fuzz-cache: setup ## 10 million random cache operations under AddressSanitizer (ITERS=…, SEED=…)
 	@$(SUBMAKE) BUILD=$(BUILD)/asan \

@@ -46,6 +46,16 @@ int file_map(const char *path, struct file_map *out, struct err *e)
     return 0;
 }
 
+void file_rest(const struct file_map *m)
+{
+#ifdef MADV_DONTNEED
+    if (m->data != NULL && m->len > 0) /* read-only and never written: nothing can be lost */
+        madvise((void *)(uintptr_t)m->data, m->len, MADV_DONTNEED);
+#else
+    (void)m;
+#endif
+}
+
 void file_unmap(struct file_map *m)
 {
     if (m->data != NULL)

@@ -17,6 +17,8 @@ struct file_map {
 
 int file_map(const char *path, struct file_map *out, struct err *e);   /* -1 and *e on failure */
 void file_unmap(struct file_map *m);
+/* Its pages may leave this process; whoever reads one brings it back. For files that were copied elsewhere. */
+void file_rest(const struct file_map *m);
 
 /* The whole file as bytes with a NUL behind; a name ending in .zst is unpacked. `limit` bounds the
  * unpacked size. The caller frees with xfree. */

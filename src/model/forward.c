@@ -117,6 +117,8 @@ struct forward *forward_new_with(const struct model *m, struct kvrows *rows, enu
         forward_free(f);
         return NULL;
     }
+    if ((f->blas.engine == BLAS_KERNEL || f->blas.kernel_rows > 0) && m->files != NULL)
+        safetensors_rest(m->files); /* the kernels read their own copy, in their own order */
     return f;
 }
 

@@ -337,6 +337,12 @@ int safetensors_parse(const char *name, const void *bytes, size_t len, struct sa
     return give(s, rc, out);
 }
 
+void safetensors_rest(const struct safetensors *s)
+{
+    for (size_t i = 0; i < s->n_maps; i++)
+        file_rest(&s->map[i]);
+}
+
 void safetensors_close(struct safetensors *s)
 {
     if (s == NULL)

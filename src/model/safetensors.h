@@ -43,6 +43,9 @@ int safetensors_open_file(const char *path, struct safetensors **out, struct err
 int safetensors_parse(const char *name, const void *bytes, size_t len, struct safetensors **out, struct err *e);
 void safetensors_close(struct safetensors *s);
 
+/* What was copied need not stay in this process's memory (file_rest). Tensors stay readable. */
+void safetensors_rest(const struct safetensors *s);
+
 /* By name, or NULL. */
 const struct tensor *safetensors_find(const struct safetensors *s, const char *name);
 size_t safetensors_count(const struct safetensors *s);

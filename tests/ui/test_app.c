@@ -959,7 +959,7 @@ static void random_keys(void **state)
 {
     (void)state;
     const char *wanted = getenv("KEYS");
-    long total = wanted != NULL ? atol(wanted) : 100000, stops = 0;
+    long total = wanted != NULL ? atol(wanted) : 30000, stops = 0;
     struct stage g;
     struct app a, fresh;
     struct surface s, t;
