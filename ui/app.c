@@ -98,13 +98,42 @@ int app_init(struct app *a, const struct ui_feed *feed, const struct ui_options 
         a->wanted = (struct ui_place){.branch = a->m.branch, .at = options->start};
     app_idle(a);
     app_go_wanted(a);
+    if (feed->lesson != NULL && app_lesson_begin(a) != 0) {
+        app_done(a);
+        return err_memory(e, 0, "the screen of a lesson");
+    }
     if (options->compare)
         app_key(a, 'B');
     return 0;
 }
 
+/* Forget what was remembered of the tape that was shown, and read the new one. */
+int app_turn(struct app *a, struct err *e)
+{
+    if (a->cursor.w != NULL)
+        cursor_done(&a->cursor);
+    a->cursor = (struct cursor){0};
+    moment_done(&a->m);
+    marks_done(&a->marks);
+    series_done(&a->series);
+    beside_close(&a->beside);
+    a->m = (struct moment){0};
+    a->marks = (struct marks){0};
+    a->series = (struct series){0};
+    a->beside = (struct beside){0};
+    a->list_key = (struct list_key){0};
+    a->v.folds = a->backs = 0;
+    a->v.focus = FOCUS_NONE;
+    a->v.node = a->v.slot = 0;
+    if (cursor_init(&a->cursor, a->feed->tape, e) != 0 || moment_init(&a->m, a->feed->tape, &a->feed->words, e) != 0)
+        return -1;
+    return 0;
+}
+
 void app_done(struct app *a)
 {
+    if (a->feed->lesson != NULL)
+        surface_done(&a->lesson.inner);
     if (a->cursor.w != NULL)
         cursor_done(&a->cursor);
     moment_done(&a->m);
@@ -232,5 +261,8 @@ void app_draw(struct app *a, struct surface *s)
                         .list = app_list(a), .series = &a->series, .beside = app_beside(a), .insight = &a->insight};
     if (a->v.show == SHOW_NUMBERS)
         fill_numbers(a, &p);
-    screen_draw(&p, s);
+    if (a->feed->lesson != NULL && a->v.show == SHOW_STEPPER)
+        view_lesson_draw(&p, &a->lesson, s);
+    else
+        screen_draw(&p, s);
 }

@@ -16,6 +16,7 @@
 #include "ui/command.h"
 #include "ui/feed.h"
 #include "ui/view.h"
+#include "ui/view_lesson.h"
 
 struct ui_options {
     const char *theme;    /* a name of theme.h; NULL: "default" (NO_COLOR in the environment: "mono") */
@@ -64,6 +65,7 @@ struct app {
         struct look look;
         uint32_t answer[2];   /* its state, and per mille of it */
     } list_key;
+    struct lesson_view lesson; /* of feed->lesson */
     struct series series; /* of the numbers: begun when they are first looked at */
     struct ui_place wanted; /* where to go as soon as the step is there; at 0: nowhere */
     struct beside beside; /* while comparing: what stands on the right */

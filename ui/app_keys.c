@@ -237,6 +237,15 @@ static void run_command(struct app *a, enum command c)
         a->theme = theme_next(a->theme);
         snprintf(a->v.message, sizeof a->v.message, "Theme %s: %s.", a->theme->name, a->theme->about);
         break;
+    case CMD_HINT:
+    case CMD_SKIP:
+    case CMD_RESTART:
+    case CMD_PART:
+        if (a->feed->lesson != NULL)
+            app_lesson_command(a, c);
+        else
+            app_say(a, "This is a key of lessons: radixscope lesson lists them.");
+        break;
     case CMD_HELP:
         a->v.search[0] = '\0';
         open_view(a, SHOW_HELP);
@@ -311,7 +320,7 @@ void app_key(struct app *a, int key)
         app_type(a, key);
         return;
     }
-    if (type_digit(a, key))
+    if (app_lesson_key(a, key) || type_digit(a, key))
         return;
     enum command c = keymap_command(&a->keys, key);
     if (c == CMD_NONE)

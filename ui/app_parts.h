@@ -4,6 +4,7 @@
  *      app_time.c   moving in time, jumping, finding
  *      app_keys.c   what each key does
  *      app_type.c   the text field: find, commands
+ *      app_lesson.c a lesson's keys
  *      app_save.c   the screen and the run as files
  *      app_inside.c the views into the model
  *      app_run.c    the loop with the terminal
@@ -38,6 +39,14 @@ uint32_t app_act_point(struct app *a);
 void app_next_branch(struct app *a);
 void app_next_beside(struct app *a);                   /* while comparing: another history on the right */
 void app_difference(struct app *a);                    /* to the next step where the two differ */
+
+/* A lesson (feed->lesson). */
+int app_lesson_begin(struct app *a);
+bool app_lesson_key(struct app *a, int key);           /* false: the key means what it always means */
+void app_lesson_command(struct app *a, int command);   /* hint, skip, … */
+void app_lesson_sent(struct app *a, uint32_t from);     /* a typed command has run from this step */
+uint32_t app_lesson_limit(const struct app *a);        /* the last step that may be shown */
+int app_turn(struct app *a, struct err *e);            /* the feed has another tape */
 
 void app_type(struct app *a, int key);                 /* a key while the text field is open */
 void app_type_begin(struct app *a, enum typing what);

@@ -26,7 +26,10 @@ void app_say_error(struct app *a)
 
 void app_goto(struct app *a, uint32_t at)
 {
-    moment_load(&a->m, &a->cursor, a->m.branch, at);
+    uint32_t limit = a->feed->lesson != NULL ? app_lesson_limit(a) : UINT32_MAX;
+    if (at > limit)
+        app_say(a, "The lesson has not shown more yet: Enter goes on.");
+    moment_load(&a->m, &a->cursor, a->m.branch, at < limit ? at : limit);
     if (a->v.focus == FOCUS_TREE && !node_live(a->m.sc.w, a->v.node))
         a->v.node = moment_focus(&a->m); /* the chosen node does not exist at this moment */
 }

@@ -162,6 +162,10 @@ static void send_command(struct app *a)
         app_say(a, "It runs on its own, beside this history: B shows both.");
         return;
     }
+    if (a->feed->lesson != NULL) {
+        app_lesson_sent(a, from);
+        return;
+    }
     if (from != a->m.at) {
         app_goto(a, from);
         snprintf(a->v.message, sizeof a->v.message,

@@ -51,6 +51,8 @@ struct ui_place {
     int beside;           /* which history is on the right of it */
 };
 
+struct player;
+
 /* Floats, and what only an engine can compute. A member that is NULL: there is none. */
 struct ui_evidence {
     bool (*observed)(void *ctx, struct observed *out);   /* rows of keys, values and queries; false: none yet */
@@ -75,6 +77,10 @@ struct ui_feed {
     int (*state)(void *ctx, const struct ui_place *place, struct buf *out, struct err *e);
     /* Another run of the same work; false: there is none. NULL: there can be none. */
     bool (*other)(void *ctx, struct ui_history *out);
+    /* A lesson: who knows its way (NULL: none), and `turn`: put tape and words of the player's scene into this feed;
+     * true if they are others than before. */
+    struct player *lesson;
+    bool (*turn)(void *ctx);
     /* Write the session to a file: .rxs what made it, .rxt what happened. -1 and *e. NULL: it cannot be written. */
     int (*keep)(void *ctx, const char *path, struct err *e);
     /* How text would be cut into tokens, piece by piece, while it is typed. NULL: nobody knows. */

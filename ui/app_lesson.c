@@ -1,0 +1,262 @@
+/* A lesson on the screen: what its keys do. The player (lesson/player.h) knows the way; here it is followed. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/app_parts.h"
+#include "ui/command.h"
+
+/* ---- where the screen stands -------------------------------------------------------------------------- */
+
+/* The player has moved: show its scene, at its step. */
+static void follow_player(struct app *a)
+{
+    struct player *p = a->feed->lesson;
+    struct err e = {0};
+    a->lesson.aside = false;
+    a->lesson.scroll = -1;
+    a->v.typed[0] = '\0';
+    a->v.playing = a->v.waiting = false;
+    if (a->feed->turn(a->feed->ctx) && app_turn(a, &e) != 0) {
+        app_say(a, e.what);
+        a->quit = true;
+        a->exit_code = 1;
+        return;
+    }
+    if (p->branch != a->m.branch)
+        app_switch(a, p->branch, p->step);
+    else
+        app_goto(a, p->step);
+    a->m.length = tape_length(a->m.tape, a->m.branch);
+}
+
+int app_lesson_begin(struct app *a)
+{
+    a->lesson.player = a->feed->lesson;
+    if (surface_init(&a->lesson.inner, 80, 24, a->ascii, NULL) != 0)
+        return -1;
+    follow_player(a);
+    a->v.message[0] = '\0';
+    if (a->feed->lesson->resumed)
+        app_say(a, "You were here before. ( goes to the parts before.");
+    return 0;
+}
+
+uint32_t app_lesson_limit(const struct app *a)
+{
+    const struct player *p = a->feed->lesson;
+    if (p == NULL || a->lesson.aside || a->m.branch != p->branch)
+        return UINT32_MAX;
+    return p->limit;
+}
+
+/* ---- what keys do ------------------------------------------------------------------------------------- */
+
+static void tell(struct app *a, const struct err *e)
+{
+    snprintf(a->v.message, sizeof a->v.message, "%.240s%s%.160s", e->what, e->hint[0] != '\0' ? "; " : "", e->hint);
+}
+
+static void leave_aside(struct app *a)
+{
+    follow_player(a);
+    app_say(a, "Back on the path: what you tried is on a branch of its own.");
+}
+
+/* The answer that was typed, or that was chosen on the screen. "": none. */
+static void take_answer(const struct app *a, char *out, size_t n)
+{
+    enum question_kind kind = player_question(a->feed->lesson)->kind;
+    snprintf(out, n, "%.*s", (int)n - 1, a->v.typed);
+    if (*out == '\0' && kind == ASK_NODE && a->v.focus == FOCUS_TREE)
+        snprintf(out, n, "%u", a->m.sc.w->node[a->v.node].id);
+    if (*out == '\0' && kind == ASK_SLOT && a->v.focus == FOCUS_SLOTS)
+        snprintf(out, n, "%u", a->v.slot);
+}
+
+static void answer(struct app *a)
+{
+    struct player *p = a->feed->lesson;
+    struct err e = {0};
+    char text[64];
+    take_answer(a, text, sizeof text);
+    if (*text == '\0') {
+        app_say(a, "Type an answer first; h gives a hint, s skips the question.");
+        return;
+    }
+    if (player_answer(p, text, &e) < 0)
+        tell(a, &e);
+    else
+        follow_player(a);
+    a->v.typed[0] = '\0';
+    if (!e.set)
+        a->v.focus = FOCUS_NONE;
+}
+
+static void go_on(struct app *a)
+{
+    struct player *p = a->feed->lesson;
+    struct err e = {0};
+    if (a->lesson.aside) {
+        leave_aside(a);
+        return;
+    }
+    if (p->phase == PHASE_ASK && (a->v.typed[0] != '\0' || p->hints <= LESSON_HINTS)) {
+        answer(a);
+        return;
+    }
+    bool walked = p->challenge != NULL && a->m.branch == p->branch && a->m.at < p->limit; /* back, to look */
+    if (walked) {
+        app_goto(a, p->limit);
+        return;
+    }
+    if (p->phase == PHASE_ACT)
+        p->step = a->m.at; /* the reader may have walked there */
+    int rc = player_next(p, &e);
+    if (rc < 0)
+        tell(a, &e);
+    else if (rc == 1)
+        app_say(a, "Type : and a command; h gives a hint, s skips the challenge.");
+    else if (p->phase == PHASE_OVER)
+        a->quit = true;
+    else
+        follow_player(a);
+}
+
+static void skip(struct app *a)
+{
+    struct player *p = a->feed->lesson;
+    struct err e = {0};
+    if (player_question(p) == NULL) {
+        app_say(a, "There is nothing to skip here; Enter goes on.");
+        return;
+    }
+    if (p->at + 1 < p->parts && player_goto(p, p->at + 1, &e) != 0)
+        tell(a, &e);
+    follow_player(a);
+}
+
+static void part_before(struct app *a)
+{
+    struct err e = {0};
+    int rc = player_back(a->feed->lesson, &e);
+    if (rc < 0)
+        tell(a, &e);
+    else if (rc == 1)
+        app_say(a, "This is the first part.");
+    else
+        follow_player(a);
+}
+
+static void restart(struct app *a)
+{
+    struct err e = {0};
+    if (a->feed->lesson->challenge == NULL) {
+        app_say(a, "No challenge is open.");
+        return;
+    }
+    if (player_restart(a->feed->lesson, &e) != 0)
+        tell(a, &e);
+    follow_player(a);
+    if (!e.set)
+        app_say(a, "The challenge begins anew; commands are counted from 0.");
+}
+
+static void scroll(struct app *a, int by)
+{
+    struct lesson_view *l = &a->lesson;
+    int page = a->h > 8 ? a->h / 2 : 2;
+    if (l->scroll < 0)
+        l->scroll = 0;
+    l->scroll += by * page;
+    if (l->scroll < 0)
+        l->scroll = 0;
+}
+
+/* Characters that belong to an answer of this kind. */
+static bool belongs(enum question_kind kind, int key)
+{
+    if (key >= '0' && key <= '9')
+        return kind != ASK_DO;
+    switch (kind) {
+    case ASK_NUMBER: return key == '.' || key == '-' || key == 'e';
+    case ASK_ORDER: return key == ' ' || key == ',';
+    case ASK_NODE: return key >= 'A' && key <= 'Z';
+    default: return false;
+    }
+}
+
+static bool type_answer(struct app *a, int key)
+{
+    const struct player *p = a->feed->lesson;
+    size_t n = strlen(a->v.typed);
+    if (p->phase != PHASE_ASK || a->lesson.aside)
+        return false;
+    if ((key == K_BACKSPACE || key == K_DELETE || key == 8) && n > 0) {
+        a->v.typed[n - 1] = '\0';
+        return true;
+    }
+    if (!belongs(player_question(p)->kind, key))
+        return false;
+    if (n < 40) {
+        a->v.typed[n] = (char)key;
+        a->v.typed[n + 1] = '\0';
+    }
+    return true;
+}
+
+void app_lesson_command(struct app *a, int command)
+{
+    switch (command) {
+    case CMD_HINT:
+        if (player_hint(a->feed->lesson))
+            a->lesson.scroll = -1;
+        else
+            app_say(a, "Nothing is asked here.");
+        break;
+    case CMD_SKIP: skip(a); break;
+    case CMD_RESTART: restart(a); break;
+    case CMD_PART: part_before(a); break;
+    default: break;
+    }
+}
+
+bool app_lesson_key(struct app *a, int key)
+{
+    if (a->feed->lesson == NULL || a->v.show != SHOW_STEPPER)
+        return false;
+    if (type_answer(a, key))
+        return true;
+    switch (key) {
+    case K_ENTER:
+    case '\n': go_on(a); return true;
+    case K_PAGE_UP: scroll(a, -1); return true;
+    case K_PAGE_DOWN: scroll(a, 1); return true;
+    case K_ESC:
+        if (!a->lesson.aside)
+            return false;
+        leave_aside(a);
+        return true;
+    default: return false;
+    }
+}
+
+/* A typed command has run. In a challenge the player has counted it, and its last step is shown: the next command goes on
+ * from there. Elsewhere it leads beside the path, from its first step on. */
+void app_lesson_sent(struct app *a, uint32_t from)
+{
+    const struct player *p = a->feed->lesson;
+    int branch = tape_branch(a->m.tape);
+    a->lesson.scroll = -1;
+    if (p->challenge != NULL) {
+        app_switch(a, p->branch, p->step);
+        a->m.length = tape_length(a->m.tape, p->branch);
+        return;
+    }
+    a->lesson.aside = true;
+    uint32_t fork = from;
+    if (branch != a->m.branch)
+        tape_parent(a->m.tape, branch, &fork);
+    app_switch(a, branch, fork + 1);
+    a->m.length = tape_length(a->m.tape, branch);
+    app_say(a, "This is beside the path: Right walks on, Enter leads back to the lesson.");
+}

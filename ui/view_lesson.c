@@ -1,0 +1,295 @@
+#include "ui/view_lesson.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lesson/lesson_text.h"
+#include "ui/command.h"
+#include "ui/screen.h"
+
+enum { WIDE = 104, TEXT_LEAST = 44, TEXT_MOST = 64, LOW_TREE = 3 };
+
+int view_lesson_columns(int w)
+{
+    int columns = w * 2 / 5;
+    if (w < WIDE)
+        return 0;
+    return columns < TEXT_LEAST ? TEXT_LEAST : columns > TEXT_MOST ? TEXT_MOST : columns;
+}
+
+/* ---- the text ----------------------------------------------------------------------------------------- */
+
+static unsigned word_style(const char *word)
+{
+    static const struct { const char *word; unsigned style; } STYLES[] = {
+        {"cached", ROLE_CACHED}, {"computed", ROLE_COMPUTED}, {"generated", ROLE_GENERATED},
+        {"held", ROLE_HELD},     {"free", ROLE_QUIET},        {"gone", ROLE_GONE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(STYLES); i++)
+        if (strcmp(word, STYLES[i].word) == 0)
+            return STYLES[i].style;
+    return ROLE_TEXT;
+}
+
+static unsigned span_style(const struct span *s, bool strong)
+{
+    unsigned style = strong || (s->flags & SPAN_STRONG) != 0 ? ROLE_TEXT | STYLE_BOLD : ROLE_TEXT;
+    if ((s->flags & SPAN_EMPH) != 0)
+        style |= STYLE_UNDER;
+    if ((s->flags & SPAN_CODE) != 0)
+        style = ROLE_LABEL | (style & STYLE_BOLD);
+    switch (s->link) {
+    case LINK_NODE: return theme_owner(span_node_id(s)) | STYLE_BOLD;
+    case LINK_SLOT: return ROLE_HELD | STYLE_UNDER;
+    case LINK_REQUEST: return ROLE_TITLE | STYLE_UNDER;
+    case LINK_EVENT: return ROLE_CHANGED | STYLE_UNDER;
+    case LINK_KEY: return ROLE_KEY;
+    case LINK_WORD: return word_style(s->target) | STYLE_BOLD;
+    case LINK_LESSON: return ROLE_TITLE | STYLE_UNDER;
+    default: return style;
+    }
+}
+
+/* What begins a paragraph, a line, an item of a list. */
+static void add_break(const struct span *s, bool first, struct text *t)
+{
+    if (s->kind == SPAN_PARAGRAPH && !first)
+        text_puts(t, ROLE_TEXT, "\n\n");
+    else if (!first)
+        text_puts(t, ROLE_TEXT, "\n");
+    if (s->kind == SPAN_BULLET)
+        text_printf(t, ROLE_TEXT, "%*s%s ", 2 * s->indent, "", *s->text != '\0' ? s->text : "-");
+}
+
+static void add_prose(const struct piece *piece, struct text *t)
+{
+    bool pre = false;
+    for (size_t i = 0; i < piece->prose->n; i++) {
+        const struct span *s = &piece->prose->span[i];
+        struct buf b = {0};
+        if (s->kind != SPAN_TEXT && s->kind != SPAN_FIGURE) {
+            pre = s->kind == SPAN_PRE;
+            add_break(s, i == 0, t);
+            continue;
+        }
+        bool quoted = (s->flags & SPAN_CODE) != 0 && !pre;
+        span_show(s, &piece->env, &b, NULL);
+        if (quoted)
+            text_puts(t, ROLE_QUIET, "`");
+        text_add(t, span_style(s, piece->strong), buf_text(&b), b.len);
+        if (quoted)
+            text_puts(t, ROLE_QUIET, "`");
+        buf_free(&b);
+    }
+}
+
+/* All that is to be read now; *fresh: the glyph at which the newest begins. */
+static void add_pieces(const struct player *p, struct text *t, size_t *fresh)
+{
+    struct piece *piece = calloc(PLAYER_PIECES, sizeof *piece);
+    int newest = 0, n = piece != NULL ? player_pieces(p, piece, &newest) : 0;
+    *fresh = 0;
+    for (int i = 0; i < n; i++) {
+        bool together = i > 0 && piece[i].prose == NULL && !piece[i].strong && piece[i - 1].prose == NULL && !piece[i - 1].strong;
+        if (i > 0)
+            text_puts(t, ROLE_TEXT, together ? "\n" : "\n\n");
+        if (i == newest)
+            *fresh = t->n;
+        if (piece[i].prose != NULL)
+            add_prose(&piece[i], t);
+        else
+            text_puts(t, piece[i].strong ? ROLE_HEAD | STYLE_BOLD : ROLE_TEXT, piece[i].words);
+    }
+    free(piece);
+}
+
+static bool wants_answer(const struct picture *p, const struct lesson_view *l)
+{
+    return l->player->phase == PHASE_ASK && !l->aside && p->v->typing == TYPE_NOTHING;
+}
+
+static void draw_answer(const struct picture *p, const struct lesson_view *l, struct surface *s, struct rect r)
+{
+    const struct question *q = player_question(l->player);
+    const char *chosen = p->v->typed;
+    char node[24] = "";
+    if (*chosen == '\0' && p->v->focus == FOCUS_TREE && q->kind == ASK_NODE)
+        snprintf(node, sizeof node, "(%c)", node_letter(p->m->sc.w, p->v->node));
+    if (*chosen == '\0' && p->v->focus == FOCUS_SLOTS && q->kind == ASK_SLOT)
+        snprintf(node, sizeof node, "slot %u", p->v->slot);
+    int x = surface_puts(s, r, r.x, r.y, ROLE_KEY, "answer:") + 1;
+    x = surface_puts(s, r, x, r.y, ROLE_TEXT | STYLE_BOLD, *node != '\0' ? node : chosen);
+    surface_puts(s, r, x, r.y, ROLE_QUIET, "_");
+    if (p->v->focus == FOCUS_NONE) {
+        s->cursor_x = x < r.x + r.w ? x : r.x + r.w - 1;
+        s->cursor_y = r.y;
+    }
+}
+
+/* The line from which the text is shown: its end is in sight, but what is newest begins in sight, too. */
+static size_t first_line(const struct lesson_view *l, const struct text *t, size_t fresh, int rows)
+{
+    size_t most = t->lines > (size_t)rows ? t->lines - (size_t)rows : 0;
+    if (l->scroll >= 0)
+        return (size_t)l->scroll < most ? (size_t)l->scroll : most;
+    size_t newest = text_line_of(t, fresh);
+    return newest < most ? newest : most;
+}
+
+static int draw_text(const struct picture *p, const struct lesson_view *l, struct surface *s, struct rect r)
+{
+    struct text t = {0};
+    size_t fresh;
+    bool asks = wants_answer(p, l);
+    int rows = r.h - asks;
+    add_pieces(l->player, &t, &fresh);
+    text_wrap(&t, r.w);
+    size_t first = first_line(l, &t, fresh, rows);
+    text_draw(&t, s, (struct rect){r.x, r.y, r.w, rows}, first);
+    int hidden = (int)t.lines - (int)first - rows;
+    if (hidden > 0)
+        surface_right(s, r, r.x + r.w, r.y + rows - 1, ROLE_KEY, " PgDn: more");
+    else if (first > 0)
+        surface_right(s, r, r.x + r.w, r.y, ROLE_KEY, " PgUp");
+    if (asks)
+        draw_answer(p, l, s, (struct rect){r.x, r.y + r.h - 1, r.w, 1});
+    text_done(&t);
+    return hidden > 0 ? hidden : 0;
+}
+
+/* ---- around it ---------------------------------------------------------------------------------------- */
+
+static void draw_title(const struct lesson_view *l, struct surface *s, int w)
+{
+    const struct player *p = l->player;
+    const struct lesson_head *h = &p->run->lesson->head;
+    struct rect r = {0, 0, w, 1};
+    surface_fill(s, r, ROLE_TEXT);
+    char part[48];
+    snprintf(part, sizeof part, "part %zu of %zu", p->at + 1, p->parts);
+    int room = w - (int)strlen(part) - 3;
+    surface_puts(s, (struct rect){1, 0, room, 1}, 1, 0, ROLE_HEAD | STYLE_BOLD, h->title);
+    surface_right(s, r, w - 1, 0, ROLE_LABEL, part);
+}
+
+struct footer_key {
+    const char *key, *what;
+};
+
+static const char *enter_means(const struct lesson_view *l, const struct picture *p)
+{
+    const struct player *y = l->player;
+    bool walking = p->m->at < y->limit && p->m->branch == y->branch;
+    if (l->aside)
+        return "back to the lesson";
+    switch (y->phase) {
+    case PHASE_TEXT: return player_part(y)->kind == STOP_ACT ? "watch" : player_part(y)->kind == STOP_END ? "leave" : "go on";
+    case PHASE_ACT: return walking ? "to its end" : "go on";
+    case PHASE_ASK: return y->hints > LESSON_HINTS && p->v->typed[0] == '\0' ? "go on" : "answer";
+    case PHASE_WRONG: return "try again";
+    case PHASE_DO: return walking ? "to the last step" : y->hints > LESSON_HINTS ? "go on" : "";
+    case PHASE_SOLVED: return walking ? "to the last step" : "go on";
+    default: return "go on";
+    }
+}
+
+static void draw_footer(const struct picture *p, const struct lesson_view *l, struct surface *s)
+{
+    const struct player *y = l->player;
+    bool walks = y->phase == PHASE_ACT || y->phase == PHASE_DO || y->phase == PHASE_SOLVED || l->aside;
+    bool asked = (y->phase == PHASE_ASK || y->phase == PHASE_DO) && !l->aside;
+    const char *enter = enter_means(l, p);
+    const struct footer_key KEYS[] = {
+        {y->phase == PHASE_DO && !l->aside ? ":" : "", "command"}, {*enter != '\0' ? "Enter" : "", enter}, {asked ? "h" : "", "hint"},
+        {asked ? "s" : "", "skip"}, {y->phase == PHASE_DO ? "R" : "", "begin anew"}, {walks ? "Right" : "", "step"},
+        {"(", "part before"}, {y->phase != PHASE_DO ? ":" : "", "try"}, {"?", "keys"}, {"q", "quit"},
+    };
+    struct rect r = {0, s->h - 1, s->w, 1};
+    surface_fill(s, r, ROLE_TEXT);
+    int x = 1;
+    for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
+        bool must = i + 2 >= ARRAY_LEN(KEYS);
+        int cells = (int)(strlen(KEYS[i].key) + strlen(KEYS[i].what)) + 1;
+        if (KEYS[i].key[0] == '\0' || (!must && x + cells + 2 > s->w - 15))
+            continue;
+        x = surface_puts(s, r, x, r.y, ROLE_KEY, KEYS[i].key);
+        x = surface_puts(s, r, x + 1, r.y, ROLE_TEXT, KEYS[i].what) + 2;
+    }
+}
+
+static void copy_cells(const struct surface *from, struct surface *to, int dx)
+{
+    for (int y = 0; y < from->h && y < to->h; y++)
+        for (int x = 0; x < from->w && x + dx < to->w; x++)
+            to->cell[y * to->w + x + dx] = from->cell[y * from->w + x];
+    to->cursor_x = from->cursor_x + dx;
+    to->cursor_y = from->cursor_y;
+}
+
+/* The stepper's own panes beside the text. */
+static int draw_wide(const struct picture *p, struct lesson_view *l, struct surface *s, int columns)
+{
+    if (surface_resize(&l->inner, s->w - columns, s->h, NULL) != 0)
+        return 0; /* no memory: the last picture stays */
+    l->inner.ascii = s->ascii;
+    screen_draw(p, &l->inner);
+    surface_clear(s);
+    copy_cells(&l->inner, s, columns);
+    surface_hline(s, surface_all(s), 0, 1, columns, ROLE_FRAME);
+    surface_title(s, 0, 1, columns, ROLE_TITLE, "lesson");
+    draw_title(l, s, columns);
+    return draw_text(p, l, s, (struct rect){1, 2, columns - 3, s->h - 4});
+}
+
+/* Text above, what it speaks of below. */
+static int draw_narrow(const struct picture *p, struct lesson_view *l, struct surface *s)
+{
+    bool wrong = l->player->phase == PHASE_WRONG;
+    int slots = s->h >= 20 ? 2 : 1, story = wrong && s->h >= 16 ? 3 : 0;
+    int tree = s->h >= 24 ? 6 : LOW_TREE, below = tree + slots + story + 2 + (story > 0);
+    int rows = s->h - 2 - below;
+    char title[160];
+    surface_clear(s);
+    draw_title(l, s, s->w);
+    if (rows < 4) { /* very small: the text alone */
+        return draw_text(p, l, s, (struct rect){0, 1, s->w, s->h - 2});
+    }
+    int y = 1 + rows;
+    if (story > 0) {
+        surface_hline(s, surface_all(s), 0, y, s->w, ROLE_FRAME);
+        view_story_title(p, s, title, sizeof title);
+        surface_title(s, 0, y, s->w, ROLE_TITLE, title);
+        view_story_draw(p, s, (struct rect){1, y + 1, s->w - 2, story});
+        y += story + 1;
+    }
+    surface_hline(s, surface_all(s), 0, y, s->w, ROLE_FRAME);
+    view_tree_title(p, title, sizeof title);
+    surface_title(s, 0, y, s->w, ROLE_TITLE, title);
+    view_tree_draw(p, s, (struct rect){1, y + 1, s->w - 2, tree});
+    y += tree + 1;
+    struct rect grid = {1, y + 1, s->w - 2, slots};
+    surface_hline(s, surface_all(s), 0, y, s->w, ROLE_FRAME);
+    view_slots_title(p, grid, title, sizeof title);
+    surface_title(s, 0, y, s->w, ROLE_TITLE, title);
+    view_slots_draw(p, s, grid);
+    return draw_text(p, l, s, (struct rect){1, 1, s->w - 2, rows});
+}
+
+int view_lesson_draw(const struct picture *p, struct lesson_view *l, struct surface *s)
+{
+    int columns = view_lesson_columns(s->w), hidden = 0;
+    bool quiet = p->v->typing == TYPE_NOTHING && p->v->message[0] == '\0';
+    if (columns > 0) {
+        hidden = draw_wide(p, l, s, columns);
+    } else if (l->player->phase == PHASE_ACT || l->aside ||
+               ((l->player->phase == PHASE_DO || l->player->phase == PHASE_SOLVED) && p->m->at < l->player->limit)) {
+        screen_draw(p, s); /* an action: the stepper as it always is */
+    } else {
+        hidden = draw_narrow(p, l, s);
+        view_keys_draw(p, s, (struct rect){1, s->h - 1, s->w - 2, 1}); /* a text field, a message */
+    }
+    if (quiet)
+        draw_footer(p, l, s);
+    return hidden;
+}

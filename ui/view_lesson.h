@@ -1,0 +1,33 @@
+/* view_lesson.h: the screen while a lesson is taken.
+ *
+ *      104 columns and more                        narrower: text and tree           narrower: an action
+ *      | lesson split        part 3 of 11  ... |   | lesson split   part 3 of 11 |   | (the whole stepper) |
+ *      | text              | tree              |   | text                        |   |                     |
+ *      | question          | slots             |   | question                    |   |                     |
+ *      | answer: 3_        | what happened     |   | tree                        |   |                     |
+ *      | Enter answer  h hint  ...             |   | slots                       |   | Enter the rest      |
+ *
+ * Words of the text have the mark and the style of the objects they are bound to.
+ */
+#ifndef RADIXSCOPE_UI_VIEW_LESSON_H
+#define RADIXSCOPE_UI_VIEW_LESSON_H
+
+#include "lesson/player.h"
+#include "ui/text.h"
+#include "ui/view.h"
+
+/* What the screen of a lesson remembers besides the stepper's view. */
+struct lesson_view {
+    const struct player *player;
+    int scroll;              /* lines of the text that were scrolled past; -1: as the text wants */
+    bool aside;              /* the learner tries something beside the path */
+    struct surface inner;    /* the stepper's panes, drawn apart and copied */
+};
+
+/* Columns that the text takes beside the stepper; 0: the screen is too narrow for both. */
+int view_lesson_columns(int w);
+
+/* Draw the whole screen. Returns the lines of text that are hidden below. */
+int view_lesson_draw(const struct picture *p, struct lesson_view *l, struct surface *s);
+
+#endif
