@@ -37,7 +37,7 @@ int app_lesson_begin(struct app *a)
     follow_player(a);
     a->v.message[0] = '\0';
     if (a->feed->lesson->resumed)
-        app_say(a, "You were here before. ( goes to the parts before.");
+        app_say(a, "You were here before. u goes to the parts before.");
     return 0;
 }
 

@@ -63,7 +63,7 @@
     X(HINT, 'h', 0, "h", "hint", "in a lesson: a hint; after three the solution", "lesson")                  \
     X(SKIP, 's', 0, "s", "skip", "in a lesson: leave this question or challenge out", "lesson")              \
     X(RESTART, 'R', 0, "R", "begin anew", "in a lesson: the challenge from its start, counted from 0", "lesson") \
-    X(PART, '(', 0, "(", "part before", "in a lesson: to the part before", "lesson")                         \
+    X(PART, 'u', 0, "u", "part before", "in a lesson: to the part before", "lesson")                         \
     X(HELP, '?', 0, "?", "keys", "this list; / searches it, Enter does what the chosen line says", "look")                                                        \
     X(CHOOSE, K_ENTER, '\n', "Enter", "go there", "in a list: go to the step of the chosen line, or do what it says", "look")     \
     X(CLOSE, K_ESC, 0, "Esc", "close", "back to the stepper", "look")                                        \

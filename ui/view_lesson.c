@@ -200,10 +200,19 @@ static void draw_footer(const struct picture *p, const struct lesson_view *l, st
     bool walks = y->phase == PHASE_ACT || y->phase == PHASE_DO || y->phase == PHASE_SOLVED || l->aside;
     bool asked = (y->phase == PHASE_ASK || y->phase == PHASE_DO) && !l->aside;
     const char *enter = enter_means(l, p);
+    const struct keymap *k = p->v->keys;
+    bool doing = y->phase == PHASE_DO && !l->aside;
     const struct footer_key KEYS[] = {
-        {y->phase == PHASE_DO && !l->aside ? ":" : "", "command"}, {*enter != '\0' ? "Enter" : "", enter}, {asked ? "h" : "", "hint"},
-        {asked ? "s" : "", "skip"}, {y->phase == PHASE_DO ? "R" : "", "begin anew"}, {walks ? "Right" : "", "step"},
-        {"(", "part before"}, {y->phase != PHASE_DO ? ":" : "", "try"}, {"?", "keys"}, {"q", "quit"},
+        {doing ? keymap_written(k, CMD_COMMAND) : "", "command"},
+        {*enter != '\0' ? "Enter" : "", enter},
+        {asked ? keymap_written(k, CMD_HINT) : "", "hint"},
+        {asked ? keymap_written(k, CMD_SKIP) : "", "skip"},
+        {doing ? keymap_written(k, CMD_RESTART) : "", "begin anew"},
+        {walks ? keymap_written(k, CMD_STEP) : "", "step"},
+        {keymap_written(k, CMD_PART), "part before"},
+        {doing ? "" : keymap_written(k, CMD_COMMAND), "try"},
+        {keymap_written(k, CMD_HELP), "keys"},
+        {keymap_written(k, CMD_QUIT), "quit"},
     };
     struct rect r = {0, s->h - 1, s->w, 1};
     surface_fill(s, r, ROLE_TEXT);
