@@ -467,6 +467,27 @@ static void unread_rows_reach_nobody(void **state)
     runner_free(r);
 }
 
+/* Whoever reads rows that were computed from a spoiled one reads spoiled rows, too: every single one of them. */
+static void what_was_computed_from_it_counts(void **state)
+{
+    (void)state;
+    struct runner *r = run_text(HEAD ONE);
+    struct err e = {0};
+    uint32_t at = tape_length(runner_tape(r), 0);
+    struct poison p = {.slot = slot_of(r, 0, 4), .keys = true, .values = true, .bit = 31};
+    poison_bit(r, &p);
+    assert_int_equal(run_more(r, TWO, &e), 0);
+    assert_int_equal(run_more(r, "turn \"What color is the sea?\" max=3\n", &e), 0);
+    const struct world *w = tape_world(runner_tape(r));
+    uint32_t first = w->request[2].cached_len, second = w->request[3].cached_len;
+    assert_true(second > first + 5);
+    struct effect f = effect_of(r, 0, at + 1);
+    assert_int_equal(f.request[0].reads, 1);
+    assert_int_equal(f.request[1].reads, 1 + second - first); /* the spoiled row and all that the request before computed */
+    effect_done(&f);
+    runner_free(r);
+}
+
 static void sharing_wrongly(void **state)
 {
     (void)state;
@@ -549,7 +570,7 @@ int main(void)
         cmocka_unit_test(exact_proof_finds_nothing), cmocka_unit_test(fast_proof_shows_rounding),
         cmocka_unit_test(proof_finds_the_flipped_bit), cmocka_unit_test(a_proof_can_be_cancelled),
         cmocka_unit_test(effect_is_what_happens), cmocka_unit_test(unread_rows_reach_nobody),
-        cmocka_unit_test(sharing_wrongly), cmocka_unit_test(refusals), cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(what_was_computed_from_it_counts), cmocka_unit_test(sharing_wrongly), cmocka_unit_test(refusals), cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }

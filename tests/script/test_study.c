@@ -117,6 +117,31 @@ static void the_last_question_counts(void **state)
     close_desk(&d);
 }
 
+/* worker_cancel means scripts: a question that runs is left alone, and the next request runs to its end. */
+static void cancelling_scripts_cancels_no_question(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct desk d = open_desk(TEXT);
+    worker_wait(d.w);
+    for (uint32_t i = 0; i < 10; i++) {
+        struct answer a = {0};
+        assert_int_equal(study_ask(d.s, i % 2 == 0 ? &PROOF_ONE : &PROOF_TWO, &e), 0);
+        do { /* until it runs */
+            answer_done(&a);
+            assert_int_equal(study_answer(d.s, i % 2 == 0 ? &PROOF_ONE : &PROOF_TWO, &a), 0);
+        } while (a.state == ANSWER_WAITING && a.done == 0);
+        worker_cancel(d.w);
+        answer_done(&a);
+        worker_wait(d.w);
+        assert_int_equal(state_of(&d, i % 2 == 0 ? &PROOF_ONE : &PROOF_TWO), ANSWER_READY);
+        assert_int_equal(worker_submit_line(d.w, "request \"What color is grass?\" max=2", -1, 0, &e), 0);
+        worker_wait(d.w);
+        assert_int_equal(tape_world(worker_tape(d.w))->request[3 + i].state, REQ_FINISHED);
+    }
+    close_desk(&d);
+}
+
 static void a_failure_is_not_forgotten(void **state)
 {
     (void)state;
@@ -155,7 +180,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_wait_for_the_script), cmocka_unit_test(what_cannot_be_answered_says_why),
-        cmocka_unit_test(the_last_question_counts), cmocka_unit_test(a_failure_is_not_forgotten),
+        cmocka_unit_test(the_last_question_counts), cmocka_unit_test(cancelling_scripts_cancels_no_question),
+        cmocka_unit_test(a_failure_is_not_forgotten),
         cmocka_unit_test(leaving_in_the_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
