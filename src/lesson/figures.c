@@ -235,8 +235,7 @@ static int call_event(const struct figure_call *c, int arg, int *kind, struct er
                              : err_hint(e, "radixscope help events lists them");
 }
 
-/* The steps of a block, or of the one that ran last (as far as this moment). */
-static int call_range(const struct figure_call *c, int arg, struct lesson_env *env, struct err *e)
+int call_range(const struct figure_call *c, int arg, struct lesson_env *env, struct err *e)
 {
     struct scene sc;
     *env = *c->env;

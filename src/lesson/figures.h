@@ -73,6 +73,14 @@
     X(field, "field", "e t ?k ?b", "an argument of the k-th such event (from 1): field(evict_node, key)", "what happened") \
     X(victim, "victim", "?k ?b", "the k-th node that was evicted (from 1)", "what happened")                 \
     X(victims, "victims", "?b", "all of them, in order: \"B A\"", "what happened")                           \
+    X(broken, "broken", "?b", "the first invariant that broke in the block; empty: none", "the bug museum")   \
+    X(broken_rule, "broken_rule", "?b", "which: locks, sums, slots, links, keys, requests, tags; empty: none", \
+      "the bug museum")                                                                                      \
+    X(broken_at, "broken_at", "?b", "the step behind which it broke; 0: none", "the bug museum")             \
+    X(broken_by, "broken_by", "?b", "the kind of that step's operation", "the bug museum")                   \
+    X(bug, "bug", "", "the name of the bug that this engine has; empty: none", "the bug museum")             \
+    X(bug_says, "bug_says", "", "what is wrong in it", "the bug museum")                                     \
+    X(bug_thread, "bug_thread", "", "where it was reported", "the bug museum")                               \
     X(layers, "layers", "", "layers of the model", "the model")                                              \
     X(dim, "dim", "", "width of the residual stream", "the model")                                           \
     X(hidden, "hidden", "", "width inside the MLP", "the model")                                             \
@@ -125,7 +133,7 @@ int figure_measure(const struct figure *f, const struct figure_call *call, struc
 /* Append the table as docs/writing-lessons.md has it. */
 void figures_list(struct buf *out);
 
-/* The functions, by group: figures.c, figures_model.c. Errors have no place. */
+/* The functions, by group: figures.c, figures_model.c, figures_museum.c. Errors have no place. */
 #define X(id, name, args, help, group) \
     int figure_##id(const struct figure_call *call, struct value *out, struct err *e);
 LESSON_FIGURES(X)

@@ -12,6 +12,9 @@ int call_count(const struct figure_call *c, int arg, uint32_t otherwise, uint32_
 int call_node(const struct figure_call *c, int arg, struct scene *sc, uint32_t *node, struct err *e);
 int call_request(const struct figure_call *c, int arg, struct scene *sc, uint32_t *req, struct err *e);
 
+/* The steps of the block that the argument names, or of the one that ran last (as far as this moment). */
+int call_range(const struct figure_call *c, int arg, struct lesson_env *env, struct err *e);
+
 /* The live node or the request that a text names at a moment. -1 and *e: there is none. */
 int lesson_find_node(struct scene sc, const char *text, uint32_t *node, struct err *e);
 int lesson_find_request(struct scene sc, const char *text, uint32_t *req, struct err *e);
