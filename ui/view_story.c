@@ -262,6 +262,16 @@ static void add_place(const struct picture *p, const char *dot, bool wide, char 
         snprintf(out + used, n - (size_t)used, "%s%s", dot, event_info(m->op.kind)->name);
 }
 
+/* An engine of the bug museum (cache/museum.h): its upper bit says that nobody is to be told whether it has a bug. */
+static const char *bug_on_purpose(uint32_t bug, bool wide)
+{
+    if (bug == 0)
+        return "";
+    if (bug >= 0x80)
+        return wide ? "IS THERE A BUG?" : "BUG?";
+    return wide ? "BUG ON PURPOSE" : "BUG";
+}
+
 /* The first line of the screen: scenario, request, operation; mode and step at its right end. What is long
  * is the title: it is what gets cut. */
 void view_title_draw(const struct picture *p, struct surface *s, struct rect r)
@@ -270,7 +280,7 @@ void view_title_draw(const struct picture *p, struct surface *s, struct rect r)
     const char *dot = surface_glyph(s, " \xc2\xb7 ", " | "), *mode = p->feed->mode;
     bool wide = r.w >= 70; /* the operation stands above the sentence too */
     char branch[48] = "", right[160], place[128];
-    const char *bug = m->sc.w->head.bug == 0 ? "" : wide ? "BUG ON PURPOSE" : "BUG";
+    const char *bug = bug_on_purpose(m->sc.w->head.bug, wide);
     if (tape_branches(m->tape) > 1 && wide)
         snprintf(branch, sizeof branch, "branch %d of %d%s", m->branch + 1, tape_branches(m->tape), dot);
     snprintf(right, sizeof right, "%s%s%s%s%sstep %u of %u%s", bug, *bug != '\0' ? dot : "", branch, mode != NULL && wide ? mode : "",

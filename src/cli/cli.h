@@ -78,14 +78,15 @@
       "SCENARIO is a name that `radixscope` alone lists; the default is shared-system-prompt. rx1:… is a\n"  \
       "state string, which `:state` shows: it opens the same scene at the same step.")                       \
     X(lesson, "lesson", "[NAME | FILE.md | list | check FILE… | new FILE | sheet NAME | notes NAME | reset NAME | keys NAME | figures]", \
-      "plain ascii theme model no-save yes",                                                                 \
+      "plain ascii theme model no-save yes seed",                                                                \
       "take a lesson; without a name: the list",                                                             \
       "A lesson is text, then an action of the real engine, then a pause; a question comes before the step\n"\
       "that decides it. NAME is an id or a number from the list, FILE.md a lesson anywhere. With --plain, or\n"\
       "without a terminal, it is a conversation in lines. Progress is kept in $XDG_STATE_HOME/radixscope\n" \
       "(--no-save: not). sheet prints the summary, notes what a speaker needs, reset forgets a lesson.\n"   \
       "check proves one: everything is run and answered; new begins one; figures lists what text can\n"     \
-      "measure (docs/writing-lessons.md).")                                                                  \
+      "measure (docs/writing-lessons.md). lesson liar --seed N is made from N: three engines, one of them\n" \
+      "with a bug; every N is another one.")                                                                  \
     X(run, "run", "PROMPT… | FILE.rxs", CLI_RUN_OPTIONS "history-mb json plain",                             \
       "answer prompts with the radix cache and say what was reused",                                         \
       "Each PROMPT is a user message in the model's own chat form; requests run one after another on one\n"  \

@@ -11,6 +11,7 @@
 #include "cli/lesson_cli.h"
 #include "cli/lessons.h"
 #include "cli/places.h"
+#include "lesson/liar.h"
 #include "model/model.h"
 #include "ui/command.h"
 
@@ -162,16 +163,29 @@ static bool needs_model(const struct lesson *l)
     return false;
 }
 
+/* "liar" is made from --seed; every other lesson is a file. NULL and *e. */
+static struct lesson *load_lesson(struct cli *c, const char *name, struct err *e)
+{
+    struct buf b = {0};
+    struct lesson *l = NULL;
+    uint32_t seed;
+    bool made = strcmp(name, "liar") == 0;
+    if (cli_count(c, OPT_SEED, 0, &seed, e) != 0)
+        return NULL;
+    if (made)
+        liar_write(seed, &b);
+    if ((made || lessons_find(c, name, &b, e) == 0) && b.failed)
+        err_memory(e, b.len, "a lesson");
+    else if (b.len > 0)
+        l = made ? lesson_parse("liar", buf_text(&b), b.len, e) : lesson_load(buf_text(&b), e);
+    buf_free(&b);
+    return l;
+}
+
 int lesson_open(struct lesson_open *o, struct cli *c, const char *name, struct err *e)
 {
-    struct buf path = {0};
     *o = (struct lesson_open){.cli = c};
-    int rc = lessons_find(c, name, &path, e);
-    if (rc == 0 && path.failed)
-        rc = err_memory(e, path.len, "a file name");
-    if (rc == 0)
-        o->lesson = lesson_load(buf_text(&path), e);
-    buf_free(&path);
+    o->lesson = load_lesson(c, name, e);
     if (o->lesson == NULL)
         return -1;
     if (place_model(c, &o->model_dir, e) != 0 ||

@@ -727,7 +727,7 @@ void script_settings(const struct script *s, struct script_settings *out)
         case RXS_RULES: out->rules = v; break;
         case RXS_TOKENS: out->tokens = (enum token_source)v; break;
         case RXS_MODE: out->fast = v == 1; break;
-        case RXS_BUG: out->bug = (v + 1) | (script_arg(c, "hidden") != NULL ? BUG_HIDDEN : 0); break;
+        case RXS_BUG: out->bug = v | (script_arg(c, "hidden") != NULL ? BUG_HIDDEN : 0); break;
         case RXS_CHUNK: out->chunk = v; break;
         case RXS_SCHEDULE: schedule_settings(c, &out->schedule); break;
         case RXS_COST: cost_settings(c, &out->schedule); break;
