@@ -232,8 +232,12 @@ const struct list *app_list(struct app *a)
     case SHOW_REQUESTS: lists_requests(&a->list, &a->m, &a->cursor); break;
     case SHOW_INVARIANTS: lists_invariants(&a->list, &a->m); break;
     default:
-        if (app_is_inside(a))
+        if (app_is_inside(a)) { /* filling asks, and brings what is looked at into bounds */
             app_inside_fill(a);
+            a->list_key.look = a->v.look;
+            a->list_key.answer[0] = a->insight.answer.state;
+            a->list_key.answer[1] = (uint32_t)(a->insight.answer.done * 1000);
+        }
         break;
     }
     return &a->list;

@@ -63,6 +63,7 @@ static void set_command(struct worker *w, const struct job *j, uint32_t i)
 static enum run_result run_job(struct worker *w, struct job *j, struct err *e)
 {
     if (j->task != NULL) {
+        tell(w); /* whoever waits for the answer looks again and again from here on */
         j->task(j->ctx, w->runner);
         j->task = NULL; /* it has been called */
         return RUN_DONE;

@@ -248,6 +248,12 @@ static void inside_the_model(void **state)
     list_find(&a, "first differing bit: none");
     PRESS(&a, '=');
     list_find(&a, "in layer 1, at position 30");
+    done = 0; /* a new question behind one that was answered: drawn once while it waits */
+    PRESS(&a, '=');
+    list_find(&a, "0 %");
+    done = 1;
+    app_look(&a);
+    list_find(&a, "first differing bit: none");
     PRESS(&a, K_ESC, 'P');
     list_find(&a, "1 of 2 requests read it");
     PRESS(&a, K_DOWN, K_ENTER);
