@@ -621,6 +621,18 @@ int figure_field(const struct figure_call *call, struct value *out, struct err *
     return event_value(&env, event_arg_type((unsigned)kind, arg), step.arg[arg], out, e);
 }
 
+int figure_step_of(const struct figure_call *call, struct value *out, struct err *e)
+{
+    struct lesson_env env;
+    int kind;
+    uint32_t k;
+    if (call_event(call, 0, &kind, e) != 0 || call_count(call, 1, 1, &k, e) != 0 || call_range(call, 2, &env, e) != 0)
+        return -1;
+    uint32_t n = k > 0 ? find_event(&env, kind, k) : 0;
+    value_number(out, n);
+    return n != 0 ? 0 : err_set(e, "there is no %s number %u in this block", event_info((unsigned)kind)->name, k);
+}
+
 /* The node that was evicted at step n keeps its id where it stood. */
 static void victim_name(struct lesson_env env, uint32_t n, char name[16])
 {

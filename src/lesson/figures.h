@@ -71,6 +71,7 @@
     X(count, "count", "e ?b", "events of this kind", "what happened")                                        \
     X(steps, "steps", "?b", "steps of the block", "what happened")                                           \
     X(field, "field", "e t ?k ?b", "an argument of the k-th such event (from 1): field(evict_node, key)", "what happened") \
+    X(step_of, "step_of", "e ?k ?b", "the number of the k-th such step (from 1)", "what happened")           \
     X(victim, "victim", "?k ?b", "the k-th node that was evicted (from 1)", "what happened")                 \
     X(victims, "victims", "?b", "all of them, in order: \"B A\"", "what happened")                           \
     X(broken, "broken", "?b", "the first invariant that broke in the block; empty: none", "the bug museum")   \

@@ -177,13 +177,15 @@ bool solution_line(const struct question *q, size_t *at, char *out, size_t n)
     return false;
 }
 
-static bool reached(struct checking *c, size_t item, struct lesson_scene *s)
+/* A goal may speak of what is not there yet, such as a second request: then it is not reached, and *why says so. */
+static bool reached(struct checking *c, size_t item, struct lesson_scene *s, struct err *why)
 {
     const struct tape *t = runner_tape(s->runner);
     int branch = tape_branch(t);
     struct lesson_env env = challenge_env(c->r, s, item, branch, tape_length(t, branch));
     bool yes = false;
-    return grade_goal(c->l->item[item].question, &env, &yes, c->e) == 0 && yes;
+    *why = (struct err){0};
+    return grade_goal(c->l->item[item].question, &env, &yes, why) == 0 && yes;
 }
 
 static int solve(struct checking *c, size_t item, struct lesson_scene *s)
@@ -191,9 +193,8 @@ static int solve(struct checking *c, size_t item, struct lesson_scene *s)
     const struct question *q = c->l->item[item].question;
     char line[1024];
     uint32_t commands = 0;
-    bool done = reached(c, item, s), counts;
-    if (c->e->set)
-        return -1;
+    struct err why;
+    bool done = reached(c, item, s, &why), counts;
     if (done)
         return place_fail(c->l->name, q->at, c->e, "the goal of %s holds before anything is done", q->id);
     for (size_t at = 0; solution_line(q, &at, line, sizeof line);) {
@@ -204,12 +205,11 @@ static int solve(struct checking *c, size_t item, struct lesson_scene *s)
         if (challenge_allows(q, line, &counts, &inner) != 0 || challenge_run(s, line, &inner) != 0)
             return place_fail(c->l->name, q->at, c->e, "the solution of %s fails at %.80s: %.200s", q->id, line, inner.what);
         commands += counts;
-        done = reached(c, item, s);
-        if (c->e->set)
-            return -1;
+        done = reached(c, item, s, &why);
     }
     if (!done)
-        return place_fail(c->l->name, q->at, c->e, "the solution of %s does not reach its goal", q->id);
+        return place_fail(c->l->name, q->at, c->e, "the solution of %s does not reach its goal%s%.200s", q->id,
+                          why.set ? ": " : "", why.set ? why.what : "");
     if (commands != q->par)
         return place_fail(c->l->name, q->at, c->e, "the solution of %s takes %u commands, but its par is %u", q->id, commands,
                           q->par);
