@@ -535,8 +535,17 @@ static int last_field(const struct figure_call *call, int kind, const char *fiel
     return 0;
 }
 
+/* A key without a whole page is not looked for (match_nothing), which says no number: 0 tokens were found. */
 int figure_matched(const struct figure_call *call, struct value *out, struct err *e)
 {
+    struct lesson_env env;
+    if (call_range(call, 0, &env, e) != 0)
+        return -1;
+    uint32_t nothing = find_event(&env, EV_MATCH_NOTHING, UINT32_MAX);
+    if (nothing > find_event(&env, EV_MATCHED, UINT32_MAX)) {
+        value_number(out, 0);
+        return 0;
+    }
     return last_field(call, EV_MATCHED, "units", out, e);
 }
 
