@@ -231,6 +231,7 @@ const struct list *app_list(struct app *a)
     case SHOW_LOG: a->list.here = lists_log(&a->list, &a->m, &a->cursor, LOG_ROWS); break;
     case SHOW_REQUESTS: lists_requests(&a->list, &a->m, &a->cursor); break;
     case SHOW_INVARIANTS: lists_invariants(&a->list, &a->m); break;
+    case SHOW_QUEUE: lists_queue(&a->list, &a->m); break;
     default:
         if (app_is_inside(a)) { /* filling asks, and brings what is looked at into bounds */
             app_inside_fill(a);

@@ -88,7 +88,12 @@ static bool chooses(const struct app *a)
 
 static void open_list(struct app *a)
 {
-    int first = next_choice(app_list(a), -1, 1);
+    const struct list *l = app_list(a);
+    int first = next_choice(l, -1, 1);
+    if (a->v.show == SHOW_QUEUE) { /* it stays where it is while time goes by */
+        a->v.line = a->v.line < l->n ? a->v.line : l->n - 1;
+        return;
+    }
     a->v.line = chooses(a) && first >= 0 ? first : 0;
 }
 
@@ -96,6 +101,7 @@ static void open_view(struct app *a, enum show show)
 {
     a->v.show = a->v.show == show ? SHOW_STEPPER : show;
     a->v.playing = false;
+    a->v.line = 0;
     open_list(a);
 }
 
@@ -125,6 +131,11 @@ static bool move_in_list(struct app *a, enum command c)
     int by = c == CMD_NEXT_OP ? 1 : c == CMD_PREV_OP ? -1 : c == CMD_PLAY ? 10 : 0;
     if (chooses(a) && (by == 1 || by == -1)) {
         a->v.line = next_choice(app_list(a), a->v.line, by);
+        return true;
+    }
+    if (a->v.show == SHOW_QUEUE && (by == 1 || by == -1)) {
+        int line = a->v.line + by, last = app_list(a)->n - 1;
+        a->v.line = line < 0 ? 0 : line > last ? last : line;
         return true;
     }
     if (a->v.show == SHOW_LOG && by == 1)
@@ -199,6 +210,7 @@ static void run_command(struct app *a, enum command c)
     case CMD_LOG: open_view(a, SHOW_LOG); break;
     case CMD_REQUESTS: open_view(a, SHOW_REQUESTS); break;
     case CMD_INVARIANTS: open_view(a, SHOW_INVARIANTS); break;
+    case CMD_QUEUE: open_view(a, SHOW_QUEUE); break;
     case CMD_FORWARD: app_inside_open(a, SHOW_FORWARD); break;
     case CMD_ATTENTION: app_inside_open(a, SHOW_ATTENTION); break;
     case CMD_LENS: app_inside_open(a, SHOW_LENS); break;

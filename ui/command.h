@@ -36,6 +36,7 @@
     X(DIFFERENCE, 'D', 0, "D", "difference", "while comparing: to the next step at which the two histories differ", "act") \
     X(WHY, 'w', 0, "w", "why", "why did this happen? why not more from the cache? with steps to go to", "look") \
     X(LOG, 'l', 0, "l", "log", "the steps around this one, one a line", "look")                              \
+    X(QUEUE, 'Q', 0, "Q", "queue", "of a schedule: the waiting queue in its order, the batch, TTFT, ITL, throughput", "look") \
     X(INVARIANTS, 'i', 0, "i", "invariants", "what must always hold, with the numbers of this moment", "look") \
     X(REQUESTS, 'r', 0, "r", "requests", "every request so far: what came from the cache, what was computed, why", "look") \
     X(CODE, 'c', 0, "c", "code", "the numbered algorithm and the lines of C that did this step", "look")         \

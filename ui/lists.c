@@ -122,6 +122,17 @@ static const char *purpose(const struct moment *m, const struct step *op)
     case EV_SET: return "The scenario or a command changes a setting.";
     case EV_NOTE: return "The scenario says something; nothing is done.";
     case EV_RESET: return "A command empties the cache.";
+    case EV_SCHEDULE: return "The scenario asks for a schedule: requests wait and run together.";
+    case EV_PLAN: return "The scenario or a command will send it: it arrives when the clock gets there.";
+    case EV_ARRIVE: return "Its time has come; whoever runs goes on, it waits for the next admission pass.";
+    case EV_IDLE: return "Nobody waits or runs, and more will come: there is nothing else to do.";
+    case EV_ROUND: return "Before every pass the waiting requests are ordered, and tried in that order.";
+    case EV_CHUNK: return "Its prompt was cut at the chunk limit; what remains goes before anybody else.";
+    case EV_PASS: return "Somebody was admitted (prefill), or everybody who runs gets one more token (decode).";
+    case EV_SHORT: return "Every running request needs a slot for its next token, and eviction cannot free as many.";
+    case EV_RETRACT: return "Decode cannot give everybody a slot: who has generated fewest gives way.";
+    case EV_PREEMPT: return "There was no room for a much more urgent request.";
+    case EV_ABORT_PLANNED: return "The scenario or a command asks for it.";
     case EV_REQUEST: return "The scenario or a command sends it; from here on it looks for its prefix.";
     case EV_PREFILL: return "The tokens that did not come from the cache have to be computed before it can answer.";
     case EV_DECODE: return "An answer is made token by token: each one needs a pass of its own.";
@@ -372,6 +383,14 @@ static void add_request(struct list *l, const struct moment *m, struct cursor *c
              q->total_len - q->prompt_len, known ? miss_code_name(miss.code) : "");
 }
 
+/* The next step at which a request comes, or is planned to; 0: none. */
+static uint32_t next_request(const struct moment *m, uint32_t at)
+{
+    uint32_t a = tape_find_kind(m->tape, m->branch, at, 1, EV_REQUEST);
+    uint32_t b = tape_find_kind(m->tape, m->branch, at, 1, EV_PLAN);
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 void lists_requests(struct list *l, const struct moment *m, struct cursor *c)
 {
     uint64_t prompt = 0, cached = 0, generated = 0;
@@ -379,8 +398,7 @@ void lists_requests(struct list *l, const struct moment *m, struct cursor *c)
     struct step s;
     list_clear(l);
     list_add(l, 0, ROLE_LABEL, "  n  = cached #  prompt cached computed generated  why not more");
-    for (uint32_t at = 0; (at = tape_find_kind(m->tape, m->branch, at, 1, EV_REQUEST)) != 0 && at <= m->at;
-         n++) {
+    for (uint32_t at = 0; (at = next_request(m, at)) != 0 && at <= m->at; n++) {
         tape_step(m->tape, m->branch, at, &s);
         const struct request *q = &m->sc.w->request[s.arg[0]];
         if (n < LISTED)

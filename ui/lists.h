@@ -20,4 +20,7 @@ void lists_invariants(struct list *l, const struct moment *m);
 /* Every request that has arrived by this moment, what it took from the cache and why not more; sums. */
 void lists_requests(struct list *l, const struct moment *m, struct cursor *c);
 
+/* The waiting queue in its order with reasons, the running batch, what it all comes to (ui/view_queue.c). */
+void lists_queue(struct list *l, const struct moment *m);
+
 #endif

@@ -95,6 +95,7 @@ const char *screen_show_title(enum show show)
     case SHOW_PROOF: return "proof: with the cache and without it";
     case SHOW_EFFECT: return "poison: whom a spoiled row reaches";
     case SHOW_NUMBERS: return "numbers over time";
+    case SHOW_QUEUE: return "queue and batch";
     case SHOW_CODE: return "code: the step in the program's own source";
     case SHOW_COMPARE: return "two histories side by side";
     case SHOW_INVARIANTS: return "what must always hold";
@@ -106,7 +107,7 @@ static void draw_list(const struct picture *p, struct surface *s, struct rect r)
 {
     enum show show = p->v->show;
     bool choose = show == SHOW_WHY || show == SHOW_REQUESTS || show == SHOW_LENS || show == SHOW_PROOF ||
-                  show == SHOW_EFFECT;
+                  show == SHOW_EFFECT || show == SHOW_QUEUE;
     int chosen = choose ? p->v->line : show == SHOW_LOG || show == SHOW_FORWARD ? p->list->here : -1;
     bool message = view_message_long(p, s);
     if (message && r.h > 1)

@@ -38,7 +38,7 @@ static void footer_keys(const struct picture *p, enum command out[6])
     static const enum command MAP[6] = {CMD_NEXT_OP, CMD_TOKEN_NEXT, CMD_HEAD_NEXT, CMD_LAYER_NEXT, CMD_CLOSE, CMD_HELP};
     static const enum command PROVE[6] = {CMD_PROOF, CMD_NEXT_OP, CMD_CHOOSE, CMD_CLOSE, CMD_HELP, CMD_QUIT};
     const enum command *six = MIDDLE;
-    if (p->v->show == SHOW_CODE || p->v->show == SHOW_NUMBERS)
+    if (p->v->show == SHOW_CODE || p->v->show == SHOW_NUMBERS || p->v->show == SHOW_QUEUE)
         six = TIMED;
     else if (p->v->show == SHOW_COMPARE)
         six = BESIDE;

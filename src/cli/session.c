@@ -12,6 +12,7 @@
 #include "tape/lockstep.h"
 #include "tape/why.h"
 #include "ui/series.h"
+#include "tape/serving.h"
 #include "ui/source.h"
 #include "ui/view_compare.h"
 
@@ -28,6 +29,7 @@
     X(WHY, "why", "w", "[STEP]", "what made this step happen")                                               \
     X(CODE, "code", "", "", "the numbered algorithm and the lines of C that did this step")                           \
     X(NUMBERS, "numbers", "", "", "hit rate, tokens saved and computed, slots: before this step and after it")             \
+    X(QUEUE, "queue", "", "", "of a schedule: the waiting queue with reasons, the batch, the metrics")            \
     X(BRANCH, "branch", "", "[NUMBER]", "the same moment in another branch; alone: which there are")            \
     X(COMPARE, "compare", "c", "[NUMBER]", "this history beside another branch, or the run of rerun")        \
     X(STATE, "state", "", "", "one line with which `radixscope play` opens this scene at this step")          \
@@ -213,6 +215,22 @@ static int numbers(struct session *s, struct buf *out, struct err *e)
     return 0;
 }
 
+static void queue_line(void *ctx, enum serving_style style, const char *text)
+{
+    buf_printf(ctx, "%s %s\n", style == SERVING_HERE ? ">" : " ", text);
+}
+
+/* What the queue's view shows, for this step. */
+static int queue(struct session *s, struct buf *out)
+{
+    const struct cursor *c = &s->plain.cursor;
+    struct step step = {.kind = EV_COUNT};
+    if (c->at > 0)
+        tape_step(c->tape, c->branch, c->at, &step);
+    serving_tell(cursor_scene(c), c->at > 0 ? event_about(step.kind, step.arg, 'r') : 0, queue_line, out);
+    return 0;
+}
+
 /* ---- branches ------------------------------------------------------------------------------------------- */
 
 static void list_branches(const struct session *s, struct buf *out)
@@ -337,6 +355,7 @@ static int serve(struct session *s, enum session_command command, const char *re
     case DO_GOTO: return go_to(s, rest, out, e);
     case DO_WHY: return why(s, rest, out, e);
     case DO_CODE: return code(s, out, e);
+    case DO_QUEUE: return queue(s, out);
     case DO_NUMBERS: return numbers(s, out, e);
     case DO_BRANCH: return go_branch(s, rest, out, e);
     case DO_COMPARE: return compare(s, rest, out, e);

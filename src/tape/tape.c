@@ -804,7 +804,7 @@ uint32_t tape_find_request(const struct tape *t, int branch, uint32_t rid)
             struct step skipped;
             tape_step(t, branch, n, &skipped);
             last = skipped.arg[0];
-        } else if (s->kind == EV_REQUEST && ++last == rid)
+        } else if ((s->kind == EV_REQUEST || s->kind == EV_PLAN) && ++last == rid)
             return n;
     }
     return 0;

@@ -231,7 +231,7 @@ double word_double(const uint32_t at[2])
 const char *sched_why_text(uint32_t why)
 {
     static const char *const texts[SCHED_WHYS] = {
-        "its turn did not come",
+        "no turn in this pass so far",
         "it fits",
         "a chunk of it fits",
         "more slots than can be had",

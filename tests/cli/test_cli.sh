@@ -164,6 +164,18 @@ grep -q 'START pool=128 page=1 policy=lru rules=classic' "$tmp/out" && ok 'rules
 cp "$tmp/out" "$tmp/played"
 has 'a lock has its name' 0 'inc_lock_ref: keep holds node 1 (A)' $RX play small-pool
 has 'and lets go under it' 0 'dec_lock_ref: keep lets go of node 1 (A)' $RX play small-pool
+run $RX play lpm-starves
+sed 's/[0-9]*  *\([A-Z_]*\) .*/\1/' "$tmp/out" | grep -c TAKEN > "$tmp/taken"
+[ "$rc" = 0 ] && [ "$(grep -o 'TIMES req=[0-9]*' "$tmp/out" | tail -n 1)" = 'TIMES req=2' ] && [ "$(cat "$tmp/taken")" = 6 ] &&
+    ok 'lpm: the cold request is answered last' || not_ok 'lpm: the cold request is answered last'
+sed 's/^schedule lpm/schedule fcfs/' data/scenarios/lpm-starves.rxs > "$tmp/fcfs.rxs"
+run $RX play "$tmp/fcfs.rxs"
+[ "$(grep -o 'TIMES req=[0-9]*' "$tmp/out" | sed -n 2p)" = 'TIMES req=2' ] && ok 'fcfs: it is second' || not_ok 'fcfs: it is second'
+has 'retraction' 0 'RETRACT req=4 outputs=' $RX play retraction
+printf 'tokens letters\nschedule lpm\nturn "x"\n' > "$tmp/turn.rxs"
+has 'turn needs an answer' 1 'with a schedule requests only arrive' $RX play "$tmp/turn.rxs"
+printf 'tokens letters\nserve\n' > "$tmp/serve.rxs"
+has 'serve needs a schedule' 1 'means something only with a schedule' $RX play "$tmp/serve.rxs"
 TERM=dumb run $RX play shared-system-prompt
 cmp -s "$tmp/out" "$tmp/played" && ok 'TERM=dumb prints the same' || not_ok 'TERM=dumb prints the same'
 run $RX record data/scenarios/shared-system-prompt.rxs -o "$tmp/a.rxt"

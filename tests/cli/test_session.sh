@@ -56,6 +56,18 @@ say 'act' 'insert "the dog"' '48 INSERTED'
 say 'act in the past' '10' '10 INSERTED node=1'
 say 'a new branch' 'insert "xyz"' '# a new branch, 2, from step 10 on'
 say 'its steps' 'last' '18 INSERTED node=2 matched=0 added=3'
+say 'no queue without a schedule' 'queue' 'requests run one at a time'
 say 'help' 'help' 'Anything else is a command of the script language'
 say 'quit' 'q' 'left with 0'
+
+tmux -L "$server" kill-server 2>/dev/null
+server=$server-schedule
+tmux -L "$server" -f /dev/null new-session -d -x 200 -y 60 \
+    "$BUILD/radixscope play lpm-starves --plain; echo left with \$?; sleep 20"
+wait_for 'help lists the commands' && echo 'ok - a schedule' || { echo 'not ok - a schedule'; failed=1; }
+say 'the batch fills up' 'find batch_full' 'BATCH_FULL running=1'
+say 'somebody is passed' 'find times' 'TIMES req=1'
+say 'queue' 'queue' 'Waiting: 2, in the order of the last pass'
+say 'its clock' 'queue' 'a pass takes as long as h100 needs for llama-3.1-8b'
+say 'quit the schedule' 'q' 'left with 0'
 exit $failed

@@ -20,6 +20,7 @@
 #include "cache/radix.h"
 #include "cache/req.h"
 #include "cache/slots.h"
+#include "engine/engine.h"
 #include "ui/app.h"
 
 enum { SCENE_WORDS = 1024, SCENE_TOKENS = 4096, SCENE_KV = 1 };
@@ -31,6 +32,7 @@ struct stage {
     uint32_t words, kv;
     bool observe;        /* hang the best next tokens on every sample */
     struct ui_feed feed;
+    struct engine *engine; /* owns the tape then (queue_scene.h); NULL: c and t are the stage's own */
 };
 
 /* ---- words as tokens -------------------------------------------------------------------------------- */
@@ -101,8 +103,12 @@ static void stage_open(struct stage *g, uint32_t pool, uint32_t page, const char
 
 static inline void stage_close(struct stage *g)
 {
-    cache_done(&g->c);
-    tape_free(g->t);
+    if (g->engine != NULL) {
+        engine_free(g->engine);
+    } else {
+        cache_done(&g->c);
+        tape_free(g->t);
+    }
     for (uint32_t i = 0; i < g->words; i++)
         free(g->word[i]);
 }

@@ -2,6 +2,7 @@
  * they are committed), and what must hold for every screen: the same from either side, nothing outside the
  * rules of the grid, pure ASCII where that was asked for. */
 #include "tests/ui/inside.h"
+#include "tests/ui/queue_scene.h"
 #include "tests/ui/scene.h"
 
 #include "base/file.h"
@@ -178,6 +179,15 @@ static const struct shot SHOTS[] = {
     {"proof-not-recorded-60x16", scene_not_recorded, "kv_write", 6, 60, 16, true, "="},
     {"forward-none-60x16", scene_inside, "start", 1, 60, 16, true, "M"},
     {"spoiled-slot-80x24", scene_inside, "poison", 1, 80, 24, false, ""},
+    {"queue-60x16", scene_queue, "ranked", 4, 60, 16, false, "Q"},
+    {"queue-60x16-ascii", scene_queue, "clock", 6, 60, 16, true, "Q"},
+    {"queue-80x24", scene_queue, "ranked", 4, 80, 24, false, "Q"},
+    {"queue-80x24-ascii", scene_queue, "clock", 6, 80, 24, true, "Q"},
+    {"queue-120x40", scene_queue, "ranked", 4, 120, 40, false, "Q"},
+    {"queue-120x40-ascii", scene_queue, "clock", 6, 120, 40, true, "Q"},
+    {"queue-200x50", scene_queue, "ranked", 4, 200, 50, false, "Q"},
+    {"queue-200x50-ascii", scene_queue, "clock", 6, 200, 50, true, "Q"},
+    {"queue-none-60x16", scene_three, "split_node", 1, 60, 16, false, "Q"},
     {"choose-80x24", scene_three, "split_node", 1, 80, 24, false, "\t"},
 };
 
@@ -269,7 +279,7 @@ static void golden_screens(void **state)
 static void same_from_either_side(void **state)
 {
     (void)state;
-    void (*const scenes[])(struct stage *) = {scene_three, scene_evict, scene_fan_60, scene_wide_text, scene_typed};
+    void (*const scenes[])(struct stage *) = {scene_three, scene_evict, scene_fan_60, scene_wide_text, scene_typed, scene_queue};
     const int sizes[][2] = {{80, 24}, {60, 16}, {33, 9}};
     size_t compared = 0;
     for (size_t k = 0; k < ARRAY_LEN(scenes) * ARRAY_LEN(sizes); k++) {
