@@ -295,14 +295,21 @@ static int read_record(struct reader *r, const json_t *v)
 
 /* ---- JSONL ---------------------------------------------------------------------------------------------- */
 
+/* Leading bytes of (n) that are among `set`: there need not be a NUL behind them. */
+static size_t span(const char *bytes, size_t n, const char *set)
+{
+    size_t i = 0;
+    while (i < n && bytes[i] != '\0' && strchr(set, bytes[i]) != NULL)
+        i++;
+    return i;
+}
+
 /* One line, with quotes around whole numbers of 19 digits and more: hashes go to 2^64, JSON's reader to 2^63. */
 static void quote_large(const char *line, size_t len, struct buf *out)
 {
     bool text = false;
     for (size_t i = 0; i < len;) {
-        size_t n = 0;
-        if (!text)
-            n = strspn(line + i, "0123456789") < len - i ? strspn(line + i, "0123456789") : len - i;
+        size_t n = text ? 0 : span(line + i, len - i, "0123456789");
         bool large = n >= 19 && (i == 0 || strchr("-.eE+", line[i - 1]) == NULL) &&
                      (i + n == len || strchr(".eE", line[i + n]) == NULL);
         buf_puts(out, large ? "\"" : "");
@@ -339,7 +346,7 @@ static int read_lines(struct reader *r, const char *bytes, size_t len)
     for (size_t at = 0; at < len;) {
         const char *end = memchr(bytes + at, '\n', len - at);
         size_t n = end != NULL ? (size_t)(end - bytes) - at : len - at;
-        size_t blank = strspn(bytes + at, " \t\r");
+        size_t blank = span(bytes + at, n, " \t\r");
         r->record++;
         if (blank < n && read_line(r, bytes + at, n) != 0)
             return -1;
