@@ -145,6 +145,7 @@ install: build ## install below PREFIX (/usr/local), and below DESTDIR if that i
 	put 644 docs/radixscope.1 "$(ROOT)/share/man/man1/radixscope.1"; \
 	for f in README.md LICENSE docs/*.md; do put 644 "$$f" "$(ROOT)/share/doc/radixscope/$$f"; done; \
 	($(DATA)) | while read -r f; do put 644 "data/$$f" "$(ROOT)/share/radixscope/$$f"; done; \
+	for f in lessons/*.md; do put 644 "$$f" "$(ROOT)/share/radixscope/$$f"; done; \
 	for f in $(COMPLETIONS); do \
 	  $(BUILD)/radixscope completion "$${f%%[-/]*}" > $(BUILD)/completion; \
 	  put 644 $(BUILD)/completion "$(ROOT)/share/$$f"; \
@@ -158,6 +159,10 @@ uninstall: ## remove what make install with the same PREFIX and DESTDIR put ther
 
 docs: build ## write the generated manual page anew
 	@$(BUILD)/radixscope help man > docs/radixscope.1
+	@$(BUILD)/radixscope lesson figures > $(BUILD)/figures
+	@awk -v list=$(BUILD)/figures '/^```$$/ && quoted { while ((getline line < list) > 0) print line; quoted = 0 } \
+	  !quoted { print } /^`radixscope lesson figures` prints/ { soon = 1 } /^```$$/ && soon { quoted = 1; soon = 0 }' \
+	  docs/writing-lessons.md > $(BUILD)/writing-lessons.md && cat $(BUILD)/writing-lessons.md > docs/writing-lessons.md
 
 depcheck: ## dependencies point one way (docs/architecture.md)
 	@sh tests/depcheck.sh

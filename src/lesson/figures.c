@@ -679,6 +679,28 @@ int figure_victims(const struct figure_call *call, struct value *out, struct err
     return out_buf(&b, out, e);
 }
 
+int figure_admitted(const struct figure_call *call, struct value *out, struct err *e)
+{
+    struct lesson_env env;
+    struct step step;
+    struct buf b = {0};
+    if (call_range(call, 0, &env, e) != 0)
+        return -1;
+    for (uint32_t k = 1, n; (n = find_event(&env, EV_ADMIT, k)) != 0; k++) {
+        tape_step(env.scene->cursor.tape, env.branch, n, &step);
+        struct lesson_env then = env;
+        then.at = n;
+        struct scene sc = env_scene(&then);
+        const struct request *q = &sc.w->request[step.arg[event_arg(EV_ADMIT, "req")]];
+        buf_puts(&b, k > 1 ? " " : "");
+        if (q->label != 0)
+            buf_puts(&b, store_name(sc.s, q->label));
+        else
+            buf_printf(&b, "%u", q->rid);
+    }
+    return out_buf(&b, out, e);
+}
+
 /* ---- other commands ----------------------------------------------------------------------------------- */
 
 /* "rows[0].hits": one step into a document; NULL: it is not there. */

@@ -74,6 +74,7 @@
     X(step_of, "step_of", "e ?k ?b", "the number of the k-th such step (from 1)", "what happened")           \
     X(victim, "victim", "?k ?b", "the k-th node that was evicted (from 1)", "what happened")                 \
     X(victims, "victims", "?b", "all of them, in order: \"B A\"", "what happened")                           \
+    X(admitted, "admitted", "?b", "the labels (or numbers) of requests in the order in which they were admitted", "what happened") \
     X(broken, "broken", "?b", "the first invariant that broke in the block; empty: none", "the bug museum")   \
     X(broken_rule, "broken_rule", "?b", "which: locks, sums, slots, links, keys, requests, tags; empty: none", \
       "the bug museum")                                                                                      \
@@ -98,7 +99,7 @@
     X(attention, "attention", "q k k k k", "weight that position p gives to position o in layer l, head h: (q p l h o)", \
       "the model")                                                                                           \
     X(tokens, "tokens", "t", "how many tokens a text is", "the model")                                       \
-    X(json, "json", "b t", "a field of what a run block printed: json(race, \"rows[0].hits\")", "other commands") \
+    X(json, "json", "b t", "a field of what a run block printed: json(race, \"entries[0].hit_tokens\")", "other commands") \
     X(min, "min", "k k", "the smaller", "arithmetic")                                                        \
     X(max, "max", "k k", "the larger", "arithmetic")                                                         \
     X(abs, "abs", "k", "without its sign", "arithmetic")                                                     \

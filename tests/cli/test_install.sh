@@ -18,7 +18,7 @@ rx="$root/opt/rx/bin/radixscope" share="$root/opt/rx/share"
 missing=0 n=0
 for f in man/man1/radixscope.1 doc/radixscope/README.md doc/radixscope/LICENSE doc/radixscope/docs/architecture.md \
     bash-completion/completions/radixscope zsh/site-functions/_radixscope fish/vendor_completions.d/radixscope.fish \
-    radixscope/model/model.safetensors radixscope/scenarios/two-strings.rxs; do
+    radixscope/model/model.safetensors radixscope/scenarios/two-strings.rxs radixscope/lessons/04-split.md; do
     n=$((n + 1))
     [ -s "$share/$f" ] && [ "$(ls -ld "$share/$f" | cut -c1-10)" = -rw-r--r-- ] || { echo "    $f"; missing=1; }
 done
@@ -35,6 +35,9 @@ elsewhere() { (cd "$tmp/elsewhere" && timeout 60 "$@" </dev/null >"$tmp/out" 2>"
 elsewhere "$rx" play two-strings
 [ $? = 0 ] && [ "$(grep -c '^[0-9]' "$tmp/out")" -gt 20 ]
 verdict $? 'play two-strings'
+elsewhere "$rx" lesson check split
+[ $? = 0 ] && grep -q '^split: ok' "$tmp/out"
+verdict $? 'lesson check split'
 elsewhere "$rx" compare
 [ $? = 0 ] && grep -q '^Equal: largest difference of a logit 0 ' "$tmp/out"
 verdict $? 'compare'
