@@ -73,12 +73,25 @@ static void take_answer(const struct app *a, char *out, size_t n)
         snprintf(out, n, "%u", a->v.slot);
 }
 
+/* A page of the text less its last line, which carries the sign that there is more. */
+static void scroll(struct app *a, int by)
+{
+    struct lesson_view *l = &a->lesson;
+    int to = l->first + by * (l->rows > 1 ? l->rows - 1 : 1);
+    if (by < 0 || l->hidden > 0)
+        l->scroll = to > 0 ? to : 0;
+}
+
 static void answer(struct app *a)
 {
     struct player *p = a->feed->lesson;
     struct err e = {0};
     char text[64];
     take_answer(a, text, sizeof text);
+    if (*text == '\0' && a->lesson.hidden > 0) {
+        scroll(a, 1); /* read on first */
+        return;
+    }
     if (*text == '\0') {
         app_say(a, "Type an answer first; h gives a hint, s skips the question.");
         return;
@@ -159,17 +172,6 @@ static void restart(struct app *a)
     follow_player(a);
     if (!e.set)
         app_say(a, "The challenge begins anew; commands are counted from 0.");
-}
-
-static void scroll(struct app *a, int by)
-{
-    struct lesson_view *l = &a->lesson;
-    int page = a->h > 8 ? a->h / 2 : 2;
-    if (l->scroll < 0)
-        l->scroll = 0;
-    l->scroll += by * page;
-    if (l->scroll < 0)
-        l->scroll = 0;
 }
 
 /* Characters that belong to an answer of this kind. */

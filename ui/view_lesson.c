@@ -137,7 +137,7 @@ static size_t first_line(const struct lesson_view *l, const struct text *t, size
     return newest < most ? newest : most;
 }
 
-static int draw_text(const struct picture *p, const struct lesson_view *l, struct surface *s, struct rect r)
+static void draw_text(const struct picture *p, struct lesson_view *l, struct surface *s, struct rect r)
 {
     struct text t = {0};
     size_t fresh;
@@ -147,15 +147,16 @@ static int draw_text(const struct picture *p, const struct lesson_view *l, struc
     text_wrap(&t, r.w);
     size_t first = first_line(l, &t, fresh, rows);
     text_draw(&t, s, (struct rect){r.x, r.y, r.w, rows}, first);
-    int hidden = (int)t.lines - (int)first - rows;
-    if (hidden > 0)
+    l->first = (int)first;
+    l->rows = rows;
+    l->hidden = (int)t.lines > (int)first + rows ? (int)t.lines - (int)first - rows : 0;
+    if (l->hidden > 0)
         surface_right(s, r, r.x + r.w, r.y + rows - 1, ROLE_KEY, " PgDn: more");
     else if (first > 0)
         surface_right(s, r, r.x + r.w, r.y, ROLE_KEY, " PgUp");
     if (asks)
         draw_answer(p, l, s, (struct rect){r.x, r.y + r.h - 1, r.w, 1});
     text_done(&t);
-    return hidden > 0 ? hidden : 0;
 }
 
 /* ---- around it ---------------------------------------------------------------------------------------- */
@@ -237,10 +238,10 @@ static void copy_cells(const struct surface *from, struct surface *to, int dx)
 }
 
 /* The stepper's own panes beside the text. */
-static int draw_wide(const struct picture *p, struct lesson_view *l, struct surface *s, int columns)
+static void draw_wide(const struct picture *p, struct lesson_view *l, struct surface *s, int columns)
 {
     if (surface_resize(&l->inner, s->w - columns, s->h, NULL) != 0)
-        return 0; /* no memory: the last picture stays */
+        return; /* no memory: the last picture stays */
     l->inner.ascii = s->ascii;
     screen_draw(p, &l->inner);
     surface_clear(s);
@@ -248,11 +249,11 @@ static int draw_wide(const struct picture *p, struct lesson_view *l, struct surf
     surface_hline(s, surface_all(s), 0, 1, columns, ROLE_FRAME);
     surface_title(s, 0, 1, columns, ROLE_TITLE, "lesson");
     draw_title(l, s, columns);
-    return draw_text(p, l, s, (struct rect){1, 2, columns - 3, s->h - 4});
+    draw_text(p, l, s, (struct rect){1, 2, columns - 3, s->h - 4});
 }
 
 /* Text above, what it speaks of below. */
-static int draw_narrow(const struct picture *p, struct lesson_view *l, struct surface *s)
+static void draw_narrow(const struct picture *p, struct lesson_view *l, struct surface *s)
 {
     bool wrong = l->player->phase == PHASE_WRONG;
     int slots = s->h >= 20 ? 2 : 1, story = wrong && s->h >= 16 ? 3 : 0;
@@ -262,7 +263,8 @@ static int draw_narrow(const struct picture *p, struct lesson_view *l, struct su
     surface_clear(s);
     draw_title(l, s, s->w);
     if (rows < 4) { /* very small: the text alone */
-        return draw_text(p, l, s, (struct rect){0, 1, s->w, s->h - 2});
+        draw_text(p, l, s, (struct rect){0, 1, s->w, s->h - 2});
+        return;
     }
     int y = 1 + rows;
     if (story > 0) {
@@ -282,23 +284,22 @@ static int draw_narrow(const struct picture *p, struct lesson_view *l, struct su
     view_slots_title(p, grid, title, sizeof title);
     surface_title(s, 0, y, s->w, ROLE_TITLE, title);
     view_slots_draw(p, s, grid);
-    return draw_text(p, l, s, (struct rect){1, 1, s->w - 2, rows});
+    draw_text(p, l, s, (struct rect){1, 1, s->w - 2, rows});
 }
 
-int view_lesson_draw(const struct picture *p, struct lesson_view *l, struct surface *s)
+void view_lesson_draw(const struct picture *p, struct lesson_view *l, struct surface *s)
 {
-    int columns = view_lesson_columns(s->w), hidden = 0;
+    int columns = view_lesson_columns(s->w);
     bool quiet = p->v->typing == TYPE_NOTHING && p->v->message[0] == '\0';
     if (columns > 0) {
-        hidden = draw_wide(p, l, s, columns);
+        draw_wide(p, l, s, columns);
     } else if (l->player->phase == PHASE_ACT || l->aside ||
                ((l->player->phase == PHASE_DO || l->player->phase == PHASE_SOLVED) && p->m->at < l->player->limit)) {
         screen_draw(p, s); /* an action: the stepper as it always is */
     } else {
-        hidden = draw_narrow(p, l, s);
+        draw_narrow(p, l, s);
         view_keys_draw(p, s, (struct rect){1, s->h - 1, s->w - 2, 1}); /* a text field, a message */
     }
     if (quiet)
         draw_footer(p, l, s);
-    return hidden;
 }

@@ -20,6 +20,7 @@
 struct lesson_view {
     const struct player *player;
     int scroll;              /* lines of the text that were scrolled past; -1: as the text wants */
+    int first, rows, hidden; /* of the text that was drawn last: first line shown, lines shown, lines below */
     bool aside;              /* the learner tries something beside the path */
     struct surface inner;    /* the stepper's panes, drawn apart and copied */
 };
@@ -27,7 +28,7 @@ struct lesson_view {
 /* Columns that the text takes beside the stepper; 0: the screen is too narrow for both. */
 int view_lesson_columns(int w);
 
-/* Draw the whole screen. Returns the lines of text that are hidden below. */
-int view_lesson_draw(const struct picture *p, struct lesson_view *l, struct surface *s);
+/* Draw the whole screen. */
+void view_lesson_draw(const struct picture *p, struct lesson_view *l, struct surface *s);
 
 #endif
