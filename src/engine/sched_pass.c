@@ -65,7 +65,7 @@ static int pass_memory(struct engine *en, struct err *e)
 }
 
 /* All spans in one forward pass. FORWARD_OK: s->rows holds, span by span, the rows of positions 0 … to-1. */
-static enum forward_status compute_all(struct engine *en, struct err *e)
+static enum forward_status compute_all(struct engine *en, struct forward_stats *stats, struct err *e)
 {
     struct sched *s = en->sched;
     uint32_t vocab = model_get_config(en->cfg.model)->vocab;
@@ -83,7 +83,7 @@ static enum forward_status compute_all(struct engine *en, struct err *e)
                                            .logits = s->logits + (size_t)i * vocab, .lora = s->job[p->req]->lora};
     }
     struct forward_watch watch = {.progress = engine_watch_cancel, .arg = en};
-    enum forward_status rc = forward_run(en->forward, s->fjobs, s->spans, &watch, NULL, e);
+    enum forward_status rc = forward_run(en->forward, s->fjobs, s->spans, &watch, stats, e);
     if (rc == FORWARD_NO_ROWS)
         err_memory(e, kvrows_row_bytes(en->rows), "another KV row");
     return rc;
@@ -174,12 +174,16 @@ static int run_pass(struct engine *en, bool decode, struct err *e)
     CACHE_EMIT(c, PASS, s->spans, new_tokens(s), decode, !model, sched_said(took), sched_said(now));
     for (uint32_t i = 0; i < s->spans; i++)
         CACHE_EMIT(c, PART, s->span[i].req, s->span[i].from, s->span[i].to - s->span[i].from);
-    enum forward_status done = model ? compute_all(en, e) : FORWARD_OK;
+    struct forward_stats stats = {0};
+    enum forward_status done = model ? compute_all(en, &stats, e) : FORWARD_OK;
     if (done != FORWARD_OK) {
         tape_rollback(en->t);
         cache_moved(c);
         return done == FORWARD_CANCELLED ? 1 : -1;
     }
+    if (stats.shared_jobs > 0)
+        CACHE_EMIT(c, SHARED_READ, stats.shared_jobs, stats.shared_positions, (uint32_t)stats.rows_read,
+                   (uint32_t)stats.rows_alone);
     if (decode && s->calm)
         sched_set_double(en, c->w->head.ratio, sched_ratio_lower(word_double(c->w->head.ratio)));
     write_pass(en, now);

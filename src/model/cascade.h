@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A shared part shorter than this is not worth a call of its own (bench_model). */
-#define CASCADE_LEAST 32
+/* A shared part is at least one block of attention (kernel.h). */
+#define CASCADE_LEAST 16
 
 /* Heads with fewer floats are read alone: the kernels put several of them into one vector for a single token, and
  * sharing was 10 % slower (bench_model, 260K). */

@@ -69,6 +69,7 @@ bool event_part_of(unsigned kind, unsigned operation)
     switch (kind) {
     case EV_KV_WRITE:
     case EV_SAMPLE: return operation == EV_PREFILL || operation == EV_DECODE || operation == EV_PASS;
+    case EV_SHARED_READ:
     case EV_PART:
     case EV_GIVEN:
     case EV_CLOCK: return operation == EV_PASS;

@@ -105,6 +105,10 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(PASS, "forward", OPERATION, "", "requests:c tokens:c decode:o given:o took:m now:m",                   \
       "{?decode:Decode|Prefill}: one forward pass {?given:would compute|computes} {tokens:token} of {requests:request}. It takes " \
       "{took}{?given: (no model runs: answers are given)|}.", "schedule")                                    \
+    X(SHARED_READ, "shared_read", EVENT, "", "jobs:c positions:c rows:c alone:c",                            \
+      "Attention over the batch: {jobs:request} have the same rows at their first {positions:position}. These are "\
+      "multiplied with all their queries at once, then each one's own rows with its own query, and the two are merged "\
+      "by maximum and sum: the same bits. In each layer {rows:row} are read, {alone} without sharing.", "batches")\
     X(PART, "part", EVENT, "", "req:r from:c count:c",                                                       \
       "{req} has {count:token} in this pass, from position {from} on.", "schedule")                       \
     X(GIVEN, "given", EVENT, "", "req:r token:t pos:c",                                                      \
