@@ -23,6 +23,7 @@ struct sched_job {
     struct stop_watch watch;
     const struct lora *lora;       /* borrowed */
     bool no_insert;
+    uint32_t text_len;             /* of the answer before a stop string */
 };
 
 /* One request's part of a pass: positions [from, to). */

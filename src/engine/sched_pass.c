@@ -216,6 +216,7 @@ int sched_finish(struct engine *en, uint32_t req, uint32_t reason, struct err *e
     if (cache_begin(c, q->kv_len, e) != 0)
         return -1;
     sched_batch_drop(en, req);
+    CACHE_SET(c, SCHED_PART(en, req).text_len, en->sched->job[req]->text_len);
     req_set_state(c, req, REQ_FINISHED, reason);
     if (!req_cache_finished(c, req, q->kv_len, insert))
         return cache_fail(c, e);
@@ -231,10 +232,10 @@ static int why_over(struct engine *en, uint32_t req, uint32_t *reason, struct er
 {
     struct sched_job *j = en->sched->job[req];
     const struct request *q = &SCHED_REQ(en, req);
-    uint32_t made = q->total_len - q->prompt_len, before, token = SCHED_W(en)->row_token[q->row_off + q->total_len - 1];
+    uint32_t made = q->total_len - q->prompt_len, token = SCHED_W(en)->row_token[q->row_off + q->total_len - 1];
     bool model = j->sampler != NULL;
     bool end = model ? chat_is_end(en->cfg.model, token) : made == j->n_given;
-    int stop = end || !model ? 0 : stop_push(&j->watch, token, &before, e);
+    int stop = end || !model ? 0 : stop_push(&j->watch, token, &j->text_len, e);
     bool full = made >= q->max_new || (model && q->total_len >= model_get_config(en->cfg.model)->context);
     *reason = full && !model ? FINISH_LENGTH : end ? FINISH_END_TOKEN : stop > 0 ? FINISH_STOP : full ? FINISH_LENGTH : FINISH_NONE;
     return stop < 0 ? -1 : 0;

@@ -28,6 +28,12 @@ struct held {                      /* what `lock` holds under a name */
     uint32_t node;
 };
 
+struct sent {                      /* with a schedule: a request that has not ended yet */
+    uint32_t req;
+    char *text;                    /* owned; the user's */
+    size_t len;
+};
+
 struct loaded {                    /* by `adapter` */
     struct lora *lora;             /* owned */
 };
@@ -48,6 +54,8 @@ struct runner {
     size_t helds, helds_cap;
     struct loaded *adapter;        /* (adapters) */
     size_t adapters, adapters_cap;
+    struct sent *sent;             /* (sents) */
+    size_t sents, sents_cap;
     struct ids ids;                /* of the command at hand */
     struct ids told;               /* of its answer, where that is given */
     struct sampling sampling;      /* of the request at hand */
@@ -155,6 +163,8 @@ struct runner *runner_new(const struct script *s, const struct runner_config *cf
     return r;
 }
 
+static void forget_sent(struct runner *r);
+
 static void forget_messages(struct runner *r, size_t keep)
 {
     while (r->messages > keep)
@@ -170,6 +180,8 @@ void runner_free(struct runner *r)
     for (size_t i = 0; i < r->adapters; i++)
         lora_close(r->adapter[i].lora);
     xfree(r->adapter);
+    forget_sent(r);
+    xfree(r->sent);
     if (r->own_model)
         model_close(r->model);
     forget_messages(r, 0);
@@ -255,6 +267,7 @@ int runner_act_at(struct runner *r, int branch, uint32_t at, struct err *e)
     if (tape_branch(t) == branch && tape_length(t, branch) == at)
         return 0;
     forget_messages(r, 0); /* the conversation may not have happened yet there */
+    forget_sent(r);
     return engine_act_at(r->engine, branch, at, e);
 }
 
@@ -417,6 +430,10 @@ static void decode_answer(struct runner *r, const struct request_report *out)
     uint32_t n;
     const uint32_t *made = engine_generated(r->engine, out->request, &n);
     buf_clear(&r->answer);
+    for (uint32_t i = 0; r->model == NULL && i < n; i++)
+        lexicon_bytes(r->words, made[i], &r->answer);
+    if (r->model == NULL)
+        return;
     if (n > 0 && chat_is_end(r->model, made[n - 1]))
         n--;
     tokenizer_decode(model_get_tokenizer(r->model), made, n, &r->answer);
@@ -448,6 +465,71 @@ static uint64_t time_of(const struct script_command *c)
     return at != NULL ? microseconds(at->number) : 0;
 }
 
+static int remember_sent(struct runner *r, uint32_t req, const struct script_arg *text, struct err *e)
+{
+    void *grown = r->sent;
+    bool room = xgrow(&grown, &r->sents_cap, r->sents + 1, sizeof *r->sent);
+    r->sent = grown;
+    char *copy = room ? xmemdup(text->text, text->len + 1) : NULL;
+    if (copy == NULL)
+        return err_memory(e, text->len, "a request");
+    r->sent[r->sents++] = (struct sent){req, copy, text->len};
+    return 0;
+}
+
+static void forget_sent(struct runner *r)
+{
+    while (r->sents > 0)
+        xfree(r->sent[--r->sents].text);
+}
+
+/* What became of a request that has ended. Its seconds are the virtual clock's, from arrival to its last token. */
+static struct request_report report_of(const struct runner *r, uint32_t req)
+{
+    const struct world *w = tape_world(engine_tape(r->engine));
+    const struct request *q = &w->request[req];
+    const struct served *s = &w->served[req];
+    bool refused = q->state == REQ_REFUSED;
+    struct request_report out = {.request = req, .prompt_tokens = q->prompt_len, .cached_tokens = q->cached_len,
+                                 .computed_tokens = refused ? 0 : q->prompt_len - q->cached_len,
+                                 .generated_tokens = q->total_len - q->prompt_len, .reason = q->finish_reason,
+                                 .text_len = s->text_len};
+    out.outcome = refused ? OUTCOME_REFUSED : q->state == REQ_ABORTED ? OUTCOME_CANCELLED : OUTCOME_DONE;
+    if (word_time(s->latest) > word_time(s->arrived))
+        out.seconds = (double)(word_time(s->latest) - word_time(s->arrived)) / 1e6;
+    if (refused)
+        snprintf(out.why, sizeof out.why, "%s", finish_reason_text(q->finish_reason));
+    return out;
+}
+
+/* Tell of everybody who has ended since the last time, in the order in which they were sent. */
+static void report_ended(struct runner *r, const struct runner_report *of)
+{
+    const struct world *w = tape_world(engine_tape(r->engine));
+    size_t left = 0;
+    for (size_t i = 0; i < r->sents; i++) {
+        struct sent *s = &r->sent[i];
+        uint32_t state = w->request[s->req].state;
+        if (state != REQ_FINISHED && state != REQ_REFUSED && state != REQ_ABORTED) {
+            r->sent[left++] = *s;
+            continue;
+        }
+        struct request_report out = report_of(r, s->req);
+        struct runner_report rep = *of;
+        decode_answer(r, &out);
+        rep.request = &out;
+        rep.prompt = s->text;
+        rep.prompt_len = s->len;
+        rep.answer = buf_text(&r->answer);
+        rep.answer_len = r->answer.len;
+        r->refused += out.outcome == OUTCOME_REFUSED;
+        if (r->cfg.report != NULL)
+            r->cfg.report(r->cfg.ctx, &rep);
+        xfree(s->text);
+    }
+    r->sents = left;
+}
+
 /* A request that will arrive. Its answer is somebody's business later: nothing is reported now. */
 static int do_enqueue(struct runner *r, const struct script_command *c, struct request_spec *spec, struct err *e)
 {
@@ -472,7 +554,7 @@ static int do_enqueue(struct runner *r, const struct script_command *c, struct r
     }
     rc = rc == 0 ? sched_enqueue(r->engine, spec, &extra, &req, e) : -1;
     ids_free(&given);
-    return rc;
+    return rc == 0 ? remember_sent(r, req, text, e) : -1;
 }
 
 /* The latest request of that label that is still under way. */
@@ -761,6 +843,8 @@ static enum run_result run_action(struct runner *r, const struct script *s, cons
     keep_measured(r, &rep);
     if (r->cfg.report != NULL)
         r->cfg.report(r->cfg.ctx, &rep);
+    if (sched_on(r->engine))
+        report_ended(r, &rep);
     return cancelled || (rep.request != NULL && out.outcome == OUTCOME_CANCELLED) ? RUN_CANCELLED : RUN_DONE;
 }
 

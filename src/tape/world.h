@@ -162,7 +162,8 @@ struct served {
     uint32_t prefix;           /* tokens of it that the policy found in the tree */
     uint32_t held_by, shared;  /* in-batch prefix caching: held back for this request, for so many tokens */
     uint32_t given;            /* 1: its answer is given by the script, no model runs */
-    uint32_t spare[3];
+    uint32_t text_len;         /* FINISH_STOP: so many bytes of the answer stand before the stop string */
+    uint32_t spare[2];
 };
 
 /* One session tag: on the list of its node and on the list of its session. */

@@ -109,7 +109,8 @@ static void evicts(struct walk *k, uint32_t units)
 static bool take_step(struct walk *k, const struct step *s, bool *by_hand)
 {
     switch (s->kind) {
-    case EV_REQUEST: return arrives(k, s->arg[0]);
+    case EV_REQUEST:
+    case EV_PLAN: return arrives(k, s->arg[0]);
     case EV_ANSWER: ends(k, s, RUN_ANSWERED, s->arg[4]); break;
     case EV_REFUSE: ends(k, s, RUN_REFUSED, s->arg[3]); break;
     case EV_ABORT: ends(k, s, RUN_ABORTED, FINISH_ABORT); break;
