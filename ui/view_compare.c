@@ -38,18 +38,22 @@ static void add_cached(const struct lock_request *q, struct buf *b)
         buf_printf(b, " %5u of %3u", q->cached, q->prompt);
 }
 
-static void add_row(const struct lockstep *k, const struct lock_request *left, const struct lock_request *right,
-                    struct buf *b)
+static int write_name(const struct lock_request *q, char *out, size_t n)
 {
-    char name[32];
-    (void)k;
-    if (left != NULL && right != NULL && left->rid != right->rid)
-        snprintf(name, sizeof name, "%u / %u", left->rid, right->rid);
-    else
-        snprintf(name, sizeof name, "%u", left != NULL ? left->rid : right->rid);
-    buf_printf(b, "%9s ", name);
+    return q->key != 0 ? snprintf(out, n, "key %u", q->key) : snprintf(out, n, "%u", q->rid);
+}
+
+static void add_row(const struct lock_request *left, const struct lock_request *right, struct buf *b)
+{
+    char name[48];
+    int n = write_name(left != NULL ? left : right, name, sizeof name);
+    if (left != NULL && right != NULL && (left->rid != right->rid || left->key != right->key)) {
+        n += snprintf(name + n, sizeof name - (size_t)n, " / ");
+        write_name(right, name + n, sizeof name - (size_t)n);
+    }
+    buf_printf(b, "%13s ", name);
     add_cached(left, b);
-    buf_puts(b, "  ");
+    buf_puts(b, " ");
     add_cached(right, b);
     buf_puts(b, "   ");
     if (left != NULL && right != NULL)
@@ -61,7 +65,7 @@ static void add_row(const struct lockstep *k, const struct lock_request *left, c
 static void add_sum(const struct lockstep *k, const char *name, uint32_t at, uint32_t right_at, struct buf *b)
 {
     struct lock_sum l = lockstep_sum(k, 0, at), r = lockstep_sum(k, 1, right_at);
-    buf_printf(b, "%s cached: left %llu of %llu, right %llu of %llu: ", name,
+    buf_printf(b, "%s: left %llu of %llu, right %llu of %llu cached: ", name,
                (unsigned long long)l.cached, (unsigned long long)l.prompt, (unsigned long long)r.cached,
                (unsigned long long)r.prompt);
     add_gain((int64_t)r.cached - (int64_t)l.cached, b);
@@ -100,20 +104,20 @@ void compare_text(const struct lockstep *k, const struct ui_words *left, const s
     add_who(k->side[0].of, &left->said, NULL, out);
     buf_puts(out, "\nright: ");
     add_who(k->side[1].of, &right->said, why_right, out);
-    buf_printf(out, "\n%9s  %12s  %12s   %s\n", "request", "left cached", "right cached", "on the right");
+    buf_printf(out, "\n%13s  %12s %12s   %s\n", "asked", "left cached", "right cached", "on the right");
     for (uint32_t i = 0; i < k->side[0].requests; i++) {
-        add_row(k, &k->side[0].request[i], partner_of(k, 0, &k->side[0].request[i]), out);
+        add_row(&k->side[0].request[i], partner_of(k, 0, &k->side[0].request[i]), out);
         buf_putc(out, '\n');
     }
     for (uint32_t i = 0; i < k->side[1].requests; i++) {
         if (k->side[1].request[i].partner != 0)
             continue;
-        add_row(k, NULL, &k->side[1].request[i], out);
+        add_row(NULL, &k->side[1].request[i], out);
         buf_putc(out, '\n');
     }
     add_sum(k, "so far", at, lockstep_partner(k, 0, at), out);
     buf_putc(out, '\n');
-    add_sum(k, "to the end", k->side[0].length, k->side[1].length, out);
+    add_sum(k, "in all", k->side[0].length, k->side[1].length, out);
     buf_putc(out, '\n');
     add_difference(k, at, NULL, out);
     buf_putc(out, '\n');
@@ -164,7 +168,7 @@ static void draw_ledger(const struct picture *p, struct surface *s, struct rect 
         const struct lock_request *q = &left->request[first + i];
         struct buf b = {0};
         bool now = first + i + 1 == here;
-        add_row(k, q, k->paired ? partner_of(k, 0, q) : NULL, &b);
+        add_row(q, k->paired ? partner_of(k, 0, q) : NULL, &b);
         surface_printf(s, r, r.x, r.y + (int)i, now ? ROLE_TEXT | STYLE_BOLD : q->step <= p->m->at ? ROLE_TEXT : ROLE_QUIET,
                        "%s%s", now ? ">" : " ", buf_text(&b));
         buf_free(&b);
@@ -181,7 +185,7 @@ static void draw_sums(const struct picture *p, struct surface *s, struct rect r)
     add_sum(k, "so far", p->m->at, p->beside->m.at, &b);
     surface_puts(s, r, r.x, r.y + r.h - 3, ROLE_TEXT | STYLE_BOLD, buf_text(&b));
     buf_clear(&b);
-    add_sum(k, "to the end", k->side[0].length, k->side[1].length, &b);
+    add_sum(k, "in all", k->side[0].length, k->side[1].length, &b);
     surface_puts(s, r, r.x, r.y + r.h - 2, ROLE_TEXT, buf_text(&b));
     buf_free(&b);
 }
@@ -200,7 +204,7 @@ void view_compare_draw(const struct picture *p, struct surface *s, struct rect r
     draw_side(p, s, (struct rect){r.x, r.y, half, r.h - ledger}, 0, say, tree);
     draw_side(&right, s, (struct rect){r.x + half + 3, r.y, half, r.h - ledger}, 1, say, tree);
     surface_vline(s, r, r.x + half + 1, r.y, under - r.y, ROLE_FRAME);
-    surface_printf(s, r, r.x, under, ROLE_LABEL, " %9s  %12s  %12s   %s", "request", "left cached", "right cached",
+    surface_printf(s, r, r.x, under, ROLE_LABEL, " %13s  %12s %12s   %s", "asked", "left cached", "right cached",
                    "on the right");
     draw_ledger(p, s, (struct rect){r.x, under + 1, r.w, ledger - 4});
     draw_sums(p, s, (struct rect){r.x, under, r.w, ledger});

@@ -71,29 +71,61 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t n)
     return h;
 }
 
+static const uint64_t HASH_OF_NOTHING = UINT64_C(14695981039346656037);
+
+static void add_row(struct lockstep *k, struct lock_side *s, const struct lock_request *row)
+{
+    void *grown = s->request;
+    bool room = xgrow(&grown, &s->request_cap, (size_t)s->requests + 1, sizeof *s->request);
+    s->request = grown;
+    if (room)
+        s->request[s->requests++] = *row;
+    else
+        k->failed = true;
+}
+
 static void add_request(struct lockstep *k, struct lock_side *s, uint32_t step, uint32_t index)
 {
     const struct scene sc = cursor_scene(&s->cursor);
     const struct request *q = &sc.w->request[index];
     const char *ns = store_name(sc.s, q->ns);
-    void *grown = s->request;
-    bool room = xgrow(&grown, &s->request_cap, (size_t)s->requests + 1, sizeof *s->request);
-    s->request = grown;
-    if (!room) {
-        k->failed = true;
-        return;
-    }
-    uint64_t h = mix(UINT64_C(14695981039346656037), ns, strlen(ns) + 1);
+    uint64_t h = mix(HASH_OF_NOTHING, ns, strlen(ns) + 1);
     h = mix(h, sc.w->row_token + q->row_off, q->prompt_len * sizeof(uint32_t));
-    s->request[s->requests++] =
-        (struct lock_request){.step = step, .rid = q->rid, .index = index, .prompt = q->prompt_len, .what = h};
+    add_row(k, s, &(struct lock_request){.step = step, .rid = q->rid, .index = index, .prompt = q->prompt_len, .what = h});
+}
+
+/* A key is what its text, its namespace and its length say. An insert that was not looked up names no text. */
+static void add_key(struct lockstep *k, struct lock_side *s, uint32_t n, const struct step *step)
+{
+    const struct scene sc = cursor_scene(&s->cursor);
+    bool match = step->kind == EV_MATCH;
+    const char *text = match ? store_name(sc.s, step->arg[event_arg(EV_MATCH, "key")]) : "";
+    const char *ns = store_name(sc.s, step->arg[event_arg(step->kind, "ns")]);
+    uint32_t of = step->arg[event_arg(step->kind, match ? "of" : "units")];
+    uint64_t h = mix(mix(HASH_OF_NOTHING, "key", 4), text, strlen(text) + 1);
+    h = mix(mix(h, ns, strlen(ns) + 1), &of, sizeof of);
+    add_row(k, s, &(struct lock_request){.step = n, .key = ++s->keys, .prompt = of, .what = h});
+    s->in_key = !k->failed;
+}
+
+/* What the tree had of the key whose command is being read. */
+static void read_key(struct lock_side *s, const struct step *step)
+{
+    struct lock_request *q = &s->request[s->requests - 1];
+    if (step->kind == EV_ALLOC_FAIL)
+        q->refused = true;
+    bool match = step->kind == EV_MATCHED;
+    if (q->admitted || (!match && step->kind != EV_INSERTED))
+        return; /* an insert after its match found the same */
+    q->admitted = true;
+    q->cached = step->arg[event_arg(step->kind, match ? "units" : "matched")];
 }
 
 /* The last request that has this entry of the world. */
 static struct lock_request *find_request(struct lock_side *s, uint32_t index)
 {
     for (uint32_t i = s->requests; i > 0; i--)
-        if (s->request[i - 1].index == index)
+        if (s->request[i - 1].index == index && s->request[i - 1].key == 0)
             return &s->request[i - 1];
     return NULL;
 }
@@ -117,9 +149,16 @@ static void read_step(struct lockstep *k, int side)
     struct step step;
     uint32_t n = ++s->read;
     tape_step(s->of.tape, s->of.branch, n, &step);
-    if (n == 1 || begins_part(&step, s->settled))
+    bool key = (step.kind == EV_MATCH || step.kind == EV_INSERT) && s->settled && event_about(step.kind, step.arg, 'r') == 0;
+    if (n == 1 || begins_part(&step, s->settled)) {
         add_part(k, side, n);
+        s->in_key = false;
+    }
     s->settled = step.settled;
+    if (key)
+        add_key(k, s, n, &step);
+    else if (s->in_key)
+        read_key(s, &step);
     if (step.kind == EV_REQUEST) {
         cursor_seek(&s->cursor, s->of.branch, n);
         add_request(k, s, n, step.arg[0]);

@@ -8,8 +8,8 @@
  * operations, and in those the j-th events. What only says or sets something (note, set, start) has no partner: it
  * is the cause, not what is compared. Two branches of one tape, or two tapes.
  *
- * The ledger pairs requests that ask the same (prompt and namespace), in order, wherever they stand; those that no
- * other is equal to are paired in order.
+ * The ledger pairs requests (and keys) that ask the same (prompt and namespace), in order, wherever they stand; those
+ * that no other is equal to are paired in order.
  *
  * Read in slices (lockstep_read), because a history may have a million steps. Owns its tables; the tapes must
  * outlive it.
@@ -29,9 +29,10 @@ struct lock_part {
     uint32_t differ[2];       /* the first steps in it that differ; 0, 0: none. One may be 0: it has nothing there */
 };
 
-struct lock_request {
+struct lock_request {         /* or a key that was typed: match, insert, lock */
     uint32_t step, rid, index;
-    uint32_t prompt, cached;  /* tokens; cached: at its admission */
+    uint32_t key;             /* its number among the keys, from 1; 0: this is a request */
+    uint32_t prompt, cached;  /* tokens; cached: at its admission, a key's: what stood in the tree before it */
     uint64_t what;            /* a hash of what it asks */
     bool admitted, refused;
     uint32_t partner;         /* its number in the other history, from 1; 0: none */
@@ -43,8 +44,9 @@ struct lock_side {
     uint32_t length, read;    /* steps; those that were looked at */
     uint32_t parts;
     struct lock_request *request; /* (requests) owned */
-    uint32_t requests;
+    uint32_t requests, keys;  /* keys: of them */
     size_t request_cap;
+    bool in_key;              /* the last of them is a key whose command is being read */
     bool settled;             /* the step that was read last */
 };
 

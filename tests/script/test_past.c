@@ -230,11 +230,70 @@ static void partners(void **state)
     assert_true(looked > 3000);
 }
 
+enum { LEDGER_KEYS = 60, LEDGER_LETTERS = 8 };
+
+/* Of a key, how much some key that was inserted before it begins with: a walk over all of them. */
+static uint32_t found_by_hand(const char key[][LEDGER_LETTERS], const bool *inserted, int n)
+{
+    uint32_t best = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t same = 0;
+        while (inserted[i] && key[n][same] != '\0' && key[n][same] == key[i][same])
+            same++;
+        best = same > best ? same : best;
+    }
+    return best;
+}
+
+/* Typed keys in the ledger: what the tree had of each, and in the other history the same key beside it. */
+static void ledger_of_keys(void **state)
+{
+    (void)state;
+    struct prng r;
+    char key[LEDGER_KEYS][LEDGER_LETTERS];
+    bool inserted[LEDGER_KEYS];
+    struct buf b = {0};
+    struct err e = {0};
+    struct lockstep k;
+    uint32_t found = 0, moved = 0;
+    prng_seed(&r, 3);
+    buf_puts(&b, "tokens letters\npool 1024\n");
+    for (int i = 0; i < LEDGER_KEYS; i++) {
+        uint32_t n = 1 + prng_below(&r, LEDGER_LETTERS - 1);
+        for (uint32_t c = 0; c < LEDGER_LETTERS; c++)
+            key[i][c] = c < n ? (char)('a' + prng_below(&r, 3)) : '\0';
+        inserted[i] = prng_below(&r, 3) != 0;
+        buf_printf(&b, "%s \"%s\"\n", inserted[i] ? "insert" : "match", key[i]);
+    }
+    struct runner *a = run(buf_text(&b));
+    assert_int_equal(act(a, 0, tape_find_kind(runner_tape(a), 0, 0, 1, EV_INSERTED), "rest swap", &e), RUN_DONE);
+    open_lock(&k, a, 0, a, 1, 7);
+    assert_int_equal(k.side[0].requests, LEDGER_KEYS);
+    assert_int_equal(k.side[1].requests, LEDGER_KEYS);
+    for (uint32_t i = 0; i < LEDGER_KEYS; i++) {
+        const struct lock_request *q = &k.side[0].request[i];
+        assert_true(q->admitted && !q->refused);
+        assert_int_equal(q->key, i + 1);
+        assert_int_equal(q->prompt, strlen(key[i]));
+        assert_int_equal(q->cached, found_by_hand((const char(*)[LEDGER_LETTERS])key, inserted, (int)i));
+        assert_true(q->partner != 0);
+        const struct lock_request *p = &k.side[1].request[q->partner - 1];
+        assert_int_equal(p->what, q->what);
+        found += q->cached;
+        moved += q->partner != i + 1;
+    }
+    assert_int_equal(lockstep_sum(&k, 0, UINT32_MAX).cached, found);
+    assert_true(found > LEDGER_KEYS && moved >= 2);
+    lockstep_done(&k);
+    runner_free(a);
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rest_is_as_written), cmocka_unit_test(refusals), cmocka_unit_test(written),
-        cmocka_unit_test(partners),
+        cmocka_unit_test(partners), cmocka_unit_test(ledger_of_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

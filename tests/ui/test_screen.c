@@ -34,6 +34,33 @@ static void scene_wide_text(struct stage *g)
                      "bytes\x07 here a X c d e f g h i j k l m n o", "\xe5\xa5\xbd. <|end|>");
 }
 
+#define BRANCHES_OTHER "<|user|> Say something else that is not in the cache at all <|assistant|>"
+
+/* Three requests in a small pool, and a second history in which the last two come the other way round. */
+static void scene_branches(struct stage *g)
+{
+    stage_open(g, 68, 1, "two histories");
+    stage_request(g, SCENE_SYSTEM " What color is the clear sky? <|assistant|>", "The sky is blue. <|end|>");
+    uint32_t before = tape_length(g->t, 0);
+    stage_request(g, SCENE_SYSTEM " Where do the small fish live? <|assistant|>", "They live in water. <|end|>");
+    stage_request(g, BRANCHES_OTHER, "Hello. <|end|>");
+    assert_int_equal(tape_act_at(g->t, 0, before, NULL), 1);
+    cache_moved(&g->c);
+    stage_request(g, BRANCHES_OTHER, "Hello. <|end|>");
+    stage_request(g, SCENE_SYSTEM " Where do the small fish live? <|assistant|>", "They live in water. <|end|>");
+}
+
+/* Typed keys, and a second history without the one that was too long. */
+static void scene_typed_branches(struct stage *g)
+{
+    scene_typed(g);
+    uint32_t second = tape_find_kind(g->t, 0, tape_find_kind(g->t, 0, 0, 1, EV_INSERTED), 1, EV_INSERTED);
+    assert_int_equal(tape_act_at(g->t, 0, second, NULL), 1);
+    cache_moved(&g->c);
+    stage_key(g, "the quick brown cat");
+    stage_key(g, "a b c d e f g h");
+}
+
 static const struct shot SHOTS[] = {
     {"start-80x24", scene_three, "start", 1, 80, 24, false, ""},
     {"request-80x24", scene_three, "request", 2, 80, 24, false, ""},
@@ -188,6 +215,16 @@ static const struct shot SHOTS[] = {
     {"queue-200x50", scene_queue, "ranked", 4, 200, 50, false, "Q"},
     {"queue-200x50-ascii", scene_queue, "clock", 6, 200, 50, true, "Q"},
     {"queue-none-60x16", scene_three, "split_node", 1, 60, 16, false, "Q"},
+    {"compare-60x16", scene_branches, "admit", 3, 60, 16, false, "B"},
+    {"compare-60x16-ascii", scene_branches, "matched", 1, 60, 16, true, "BD"},
+    {"compare-80x24", scene_branches, "admit", 3, 80, 24, false, "B"},
+    {"compare-80x24-ascii", scene_branches, "matched", 1, 80, 24, true, "BD"},
+    {"compare-120x40", scene_branches, "admit", 3, 120, 40, false, "B"},
+    {"compare-120x40-ascii", scene_branches, "matched", 1, 120, 40, true, "BD"},
+    {"compare-200x50", scene_branches, "admit", 3, 200, 50, false, "B"},
+    {"compare-200x50-ascii", scene_branches, "matched", 1, 200, 50, true, "BD"},
+    {"compare-keys-80x24", scene_typed_branches, "inserted", 2, 80, 24, false, "BD"},
+    {"compare-none-60x16", scene_three, "split_node", 1, 60, 16, false, "B"},
     {"choose-80x24", scene_three, "split_node", 1, 80, 24, false, "\t"},
 };
 
@@ -197,7 +234,7 @@ static uint32_t find_event(const struct tape *t, const char *event, int nth)
     int kind = event_find(event);
     assert_true(kind >= 0);
     while (nth-- > 0) {
-        at = tape_find_kind(t, 0, at, 1, kind);
+        at = tape_find_kind(t, tape_branch(t), at, 1, kind);
         assert_true(at > 0);
     }
     return at;
