@@ -255,8 +255,11 @@ void miss_sentence(struct scene sc, const struct event_words *words, const struc
     buf_printf(b, "Request %u: ", sc.w->request[m->req].rid);
     switch (m->code) {
     case MISS_LAST_TOKEN:
-        buf_printf(b, "all it may reuse was cached, %u of %u tokens; the last one is always computed.", m->matched,
+        buf_printf(b, "all it may reuse was cached, %u of %u tokens; the last one is always computed", m->matched,
                    m->of);
+        if (sc.w->head.page_size > 1)
+            buf_printf(b, ", and only whole pages of %u count", sc.w->head.page_size);
+        buf_puts(b, ".");
         return;
     case MISS_EVICTED:
         buf_printf(b, "%u more of its tokens were cached, but evicted at step %u.", m->lost, m->step);

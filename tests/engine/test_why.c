@@ -101,6 +101,10 @@ static void test_every_reason(void **state)
     assert_int_equal(engine_request(en, &s, &r, &e), 0); /* five tokens equal, one page */
     m = examine(en, r.request, "Request 2: 1 more token was equal, but a page has 4 and only whole pages are shared.");
     seen |= 1u << m.code;
+    m = examine(en, ask(en, 100, 10, NULL),
+                "Request 3: all it may reuse was cached, 8 of 10 tokens; the last one is always computed, and only whole "
+                "pages of 4 count.");
+    assert_int_equal(m.code, MISS_LAST_TOKEN);
     engine_free(en);
     en = engine_of(16, 1);
     ask(en, 100, 10, NULL);
