@@ -83,6 +83,17 @@
     X(bug, "bug", "", "the name of the bug that this engine has; empty: none", "the bug museum")             \
     X(bug_says, "bug_says", "", "what is wrong in it", "the bug museum")                                     \
     X(bug_thread, "bug_thread", "", "where it was reported", "the bug museum")                               \
+    X(now, "now", "", "milliseconds on the virtual clock", "a schedule")                                     \
+    X(ttft, "ttft", "q", "milliseconds from its arrival to its first token", "a schedule")                   \
+    X(took, "took", "q", "milliseconds from its arrival to its latest token", "a schedule")                  \
+    X(overtaken, "overtaken", "q", "how often one that came later was taken before it", "a schedule")        \
+    X(taken, "taken", "?b", "requests in the order in which they were taken: \"a c b\"", "a schedule")       \
+    X(in_pass, "in_pass", "k ?b", "requests of the block's k-th forward pass (from 1)", "a schedule")        \
+    X(answered, "answered", "", "requests that were answered so far", "a schedule")                          \
+    X(all_cached, "all_cached", "", "their prompt tokens that came from the cache", "a schedule")            \
+    X(all_prompts, "all_prompts", "", "all their prompt tokens", "a schedule")                               \
+    X(rows_read, "rows_read", "?b", "KV rows that attention read in a layer, in the block's passes that shared a prefix", "a schedule") \
+    X(rows_alone, "rows_alone", "?b", "what it would have read there, each request for itself", "a schedule")      \
     X(layers, "layers", "", "layers of the model", "the model")                                              \
     X(dim, "dim", "", "width of the residual stream", "the model")                                           \
     X(hidden, "hidden", "", "width inside the MLP", "the model")                                             \
@@ -135,7 +146,7 @@ int figure_measure(const struct figure *f, const struct figure_call *call, struc
 /* Append the table as docs/writing-lessons.md has it. */
 void figures_list(struct buf *out);
 
-/* The functions, by group: figures.c, figures_model.c, figures_museum.c. Errors have no place. */
+/* The functions, by group: figures.c, figures_model.c, figures_museum.c, figures_sched.c. Errors have no place. */
 #define X(id, name, args, help, group) \
     int figure_##id(const struct figure_call *call, struct value *out, struct err *e);
 LESSON_FIGURES(X)
