@@ -177,6 +177,24 @@ static bool harmless(const char *line)
     return known && strstr(line, " -o") == NULL && strstr(line, " --output") == NULL;
 }
 
+/* One value, or one a line (sweep): then they are a list. NULL and *why. */
+static json_t *read_json(const char *text, size_t len, json_error_t *why)
+{
+    json_error_t second;
+    json_t *one = json_loadb(text, len, 0, why), *all = one == NULL ? json_array() : NULL;
+    for (size_t at = 0; all != NULL && at < len;) {
+        const char *end = memchr(text + at, '\n', len - at);
+        size_t n = end != NULL ? (size_t)(end - text) - at : len - at;
+        json_t *v = json_loadb(text + at, n, 0, &second);
+        if (v == NULL || json_array_append_new(all, v) != 0) {
+            json_decref(all);
+            return NULL;
+        }
+        at += n + 1;
+    }
+    return one != NULL ? one : all;
+}
+
 static int run_other(struct lesson_run *r, const struct item *i, struct err *e)
 {
     struct buf out = {0};
@@ -196,7 +214,7 @@ static int run_other(struct lesson_run *r, const struct item *i, struct err *e)
     if (r->host.command(r->host.ctx, line, r->folder, &out, &inner) != 0)
         place_fail(r->lesson->name, i->at, e, "the command fails: %s", inner.what);
     json_error_t why;
-    r->output[r->outputs++] = (struct lesson_output){i->name, inner.set ? NULL : json_loadb(buf_text(&out), out.len, 0, &why)};
+    r->output[r->outputs++] = (struct lesson_output){i->name, inner.set ? NULL : read_json(buf_text(&out), out.len, &why)};
     if (!inner.set && r->output[r->outputs - 1].json == NULL)
         place_fail(r->lesson->name, i->at, e, "the command did not print JSON (%.120s): give it --json", why.text);
     buf_free(&out);
