@@ -264,7 +264,10 @@ static int check_schedule(struct checking *k)
     for (uint32_t r = 1; rc == 0 && r < h->request_top; r++) {
         uint32_t state = k->w->request[r].state;
         bool listed = state == REQ_PLANNED || state == REQ_WAITING || state == REQ_PREFILL || state == REQ_DECODE;
-        if (seen[r] != listed)
+        bool waits = state == REQ_PLANNED || state == REQ_WAITING;
+        if (rc == 0 && waits && (k->w->request[r].kv_len != 0 || k->w->request[r].computed_len != 0))
+            rc = err_set(k->e, "schedule: request %u waits, but still has slots", k->w->request[r].rid);
+        if (rc == 0 && seen[r] != listed)
             rc = err_set(k->e, "schedule: request %u in state %u is on %u lists", k->w->request[r].rid, state, seen[r]);
     }
     xfree(seen);

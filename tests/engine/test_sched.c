@@ -337,6 +337,36 @@ static void test_soak(void **state)
     print_message("  %lu requests, %lu answered, %lu aborted, no slot lost\n", done, finished, aborted);
 }
 
+/* Memory that fails once, at every place in turn: an error or none, but the world is in order, and without the failure
+ * the rest is served. */
+static void test_no_memory_for_a_schedule(void **state)
+{
+    unsigned long injected = 0;
+    (void)state;
+    for (uint32_t seed = 30, n = 1; seed < 40; n++) {
+        struct crowd k;
+        struct err e = {0};
+        make_crowd(&k, seed, true);
+        for (uint32_t i = 0; i < 10; i++)
+            add_request(&k);
+        xalloc_fail_at(n, false);
+        int rc = sched_serve(k.en, 0, &e);
+        unsigned long failed = xalloc_failures();
+        xalloc_fail_at(0, false);
+        injected += failed;
+        assert_int_equal(rc != 0, e.set);
+        sound(k.en);
+        serve(k.en, 0);
+        nothing_lost(k.en);
+        engine_free(k.en);
+        if (failed == 0) {
+            seed++;
+            n = 0;
+        }
+    }
+    assert_true(injected > 40);
+}
+
 /* ---- by hand ------------------------------------------------------------------------------------------------------------ */
 
 static uint32_t letters(struct engine *en, const char *prompt, const char *answer, uint32_t max, double at_ms, int32_t priority)
@@ -466,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_lpm_passes_the_cold_one), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_cost_by_hand),     cmocka_unit_test(test_crowds_step_back),
         cmocka_unit_test(test_same_tokens_as_alone), cmocka_unit_test(test_soak),
+        cmocka_unit_test(test_no_memory_for_a_schedule),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }

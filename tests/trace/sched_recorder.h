@@ -327,7 +327,7 @@ static inline void sr_answers(struct sr *s)
         buf_printf(s->r.out, "%s\"r%u\": %u", i > 0 ? ", " : "", i, s->q[i].prefix);
     buf_puts(s->r.out, "}, \"deprioritized\": [");
     bool any = false;
-    char last[8] = "", next[8], name[8];
+    char last[16] = "", next[16], name[16];
     for (;;) { /* in the order of their names */
         next[0] = '\0';
         for (uint32_t i = 0; i < s->n; i++) {
