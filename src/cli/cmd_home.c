@@ -9,6 +9,7 @@
 #include "cli/lessons.h"
 #include "cli/places.h"
 #include "cli/state.h"
+#include "cli/traces.h"
 #include "script/workload.h"
 #include "ui/home.h"
 
@@ -145,6 +146,11 @@ static void add_files(struct menu *m, const char *group, const char *folder, con
     }
 }
 
+static void add_trace(void *ctx, const char *name, const char *about, const char *path)
+{
+    menu_add(ctx, "traces", name, about, "replay", path);
+}
+
 static int menu_fill(struct menu *m, struct err *e)
 {
     struct buf path = {0};
@@ -161,6 +167,7 @@ static int menu_fill(struct menu *m, struct err *e)
     buf_puts(&path, "/sandbox");
     if (!path.failed)
         add_files(m, "sandbox", path.data, ".rxs", "play");
+    traces_visit(add_trace, m);
     if (!path.failed) {
         path.len = data;
         path.data[data] = '\0';
@@ -184,6 +191,8 @@ static const char *group_help(const char *group)
         return "Workloads: made-up request streams, opened with radixscope play NAME or radixscope race NAME";
     if (strcmp(group, "sandbox") == 0)
         return "Sandbox: an empty tree for your own commands, opened with radixscope play FILE";
+    if (strcmp(group, "traces") == 0)
+        return "Traces of hash ids, opened with radixscope replay FILE or radixscope sweep FILE";
     if (strcmp(group, "recordings") == 0)
         return "Recordings, opened with radixscope replay FILE";
     return "Where you were";
@@ -204,7 +213,7 @@ static int print_menu(const struct menu *m, struct err *e)
     buf_puts(&b, "\nAlso:\n"
                  "  radixscope run \"What color is grass?\"      answer prompts, say what was reused\n"
                  "  radixscope compare                         cold and cached side by side\n"
-                 "  radixscope replay FILE.rxt                 open a recording\n"
+                 "  radixscope replay FILE                     open a recording or a trace\n"
                  "  radixscope --help                          everything else\n");
     return cli_print(&b, e);
 }

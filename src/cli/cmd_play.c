@@ -10,8 +10,14 @@
 static int open_trace(struct cli *c, struct err *e)
 {
     struct trace_options o;
-    return trace_options_of(c, &o, e) != 0 || source_history_limit(c, &o.history_limit, e) != 0
-               ? -1 : show_trace(c, c->arg[0], &o, e);
+    if (trace_options_of(c, &o, e) != 0 || source_history_limit(c, &o.history_limit, e) != 0)
+        return -1;
+    int rc = show_trace(c, c->arg[0], &o, e);
+    if (rc == 0 && c->left_at != 0) { /* it was on the screen */
+        state_trace_opened(c->arg[0]);
+        state_remember(c, "replay", c->arg[0]);
+    }
+    return rc;
 }
 
 static int play(struct cli *c, const char *otherwise, struct err *e)

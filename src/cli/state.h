@@ -25,4 +25,9 @@ void state_save(const struct state *s);
  * shown). Runs with settings of their own are not remembered: the name alone would not bring them back. */
 void state_remember(const struct cli *c, const char *command, const char *what);
 
+/* Traces that were opened, newest first, for the home screen: $XDG_STATE_HOME/radixscope/traces, a path a line. */
+enum { STATE_TRACES = 8 };
+void state_trace_opened(const char *path);
+int state_traces(char *out[STATE_TRACES]);   /* fills in whole paths, owned by the caller; returns how many */
+
 #endif

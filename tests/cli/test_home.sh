@@ -94,4 +94,52 @@ else
     diff "$work/again" "$work/film" | head -5
     failed=1
 fi
+# ---- traces ---------------------------------------------------------------------------------------------------
+mkdir "$work/here" "$work/elsewhere"
+i=0
+while [ $i -lt 20 ]; do
+    echo "{\"timestamp\": $((i * 10)), \"input_length\": 1100, \"output_length\": 5, \"hash_ids\": [1, 2, $((i + 3))]}"
+    i=$((i + 1))
+done > "$work/here/day.jsonl"
+echo '{"no": "trace"}' > "$work/here/other.jsonl"
+mkfifo "$work/here/fifo.jsonl"
+rm -f "$work/state/radixscope/last"
+menu_has() { # NAME FOLDER PATTERN: the text menu there
+    if (cd "$2" && timeout 10 "$program" < /dev/null) > "$work/menu" 2>&1 && grep -q "$3" "$work/menu"; then echo "ok - $1"
+    else
+        echo "not ok - $1"
+        sed 's/^/    /' "$work/menu"
+        failed=1
+    fi
+}
+menu_has 'the text menu lists a trace' "$work/here" '^  day.jsonl  *Mooncake, blocks of 512 tokens'
+grep -q 'other.jsonl\|fifo.jsonl' "$work/menu" && { echo 'not ok - and nothing that is none'; failed=1; } || echo 'ok - and nothing that is none'
+tmux -L "$server" respawn-window -k -c "$work/here" "$program; echo left with \$?; sleep 30"
+sees 'the home screen has traces' 'what can be opened'
+press End
+tries=0
+while [ $tries -lt 60 ] && ! screen | grep -q '> day.jsonl'; do press Up; tries=$((tries + 1)); done
+sees 'with what they are' '> day.jsonl'
+press Enter
+sees 'Enter opens it' "sweep's rule, 512-token ids: day.jsonl"
+press 5 G
+sees 'at a step' 'step 5 of'
+press q
+sees 'back at home' '> day.jsonl'
+press Home
+sees 'a trace is continued' 'Where you were: step 5'
+press Enter
+sees 'at its step' 'step 5 of'
+press q
+sees 'home again' 'what can be opened'
+press q
+sees 'left from there' 'left with 0'
+menu_has 'one that was opened is listed elsewhere' "$work/elsewhere" "$work/here/day.jsonl"
+[ "$(grep -c 'day.jsonl' "$work/menu")" = 4 ] && echo 'ok - under continue, and once among traces' ||
+    { echo 'not ok - under continue, and once among traces'; sed 's/^/    /' "$work/menu"; failed=1; }
+menu_has 'and once in its own folder' "$work/here" '^  day.jsonl  *Mooncake'
+[ "$(grep -c 'day.jsonl  *Mooncake' "$work/menu")" = 1 ] && echo 'ok - not twice' || { echo 'not ok - not twice'; failed=1; }
+rm "$work/here/day.jsonl"
+(cd "$work/elsewhere" && "$program" < /dev/null) > "$work/menu" 2>&1
+grep -q 'day.jsonl  *Mooncake' "$work/menu" && { echo 'not ok - one that is gone is not offered'; failed=1; } || echo 'ok - one that is gone is not offered'
 exit $failed

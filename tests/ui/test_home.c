@@ -28,6 +28,7 @@ static const struct home_entry ENTRIES[] = {
     {"scenarios", "two-strings", "The smallest radix tree that splits."},
     {"sandbox", "letters", "An empty tree, and every letter is a token."},
     {"sandbox", "a name \xe7\x95\x8c\xe7\x95\x8c\xe7\x95\x8c that is much too long", "It is cut."},
+    {"traces", "day.jsonl", "Mooncake, blocks of 512 tokens, 3.1 MB."},
     {"recordings", "run.rxt", "A recorded run, opened without a model."},
 };
 
