@@ -72,7 +72,8 @@ void runner_cancel(struct runner *r);
 void runner_uncancel(struct runner *r);
 
 /* The next command acts from this moment of the history, or from the last one before it at which an operation
- * has ended and no request runs. */
+ * has ended and no request runs. At the end of what has happened it goes on there, also when scheduled requests are
+ * under way. */
 int runner_act_at(struct runner *r, int branch, uint32_t at, struct err *e);
 
 struct engine *runner_engine(struct runner *r);

@@ -289,11 +289,39 @@ static void ledger_of_keys(void **state)
     buf_free(&b);
 }
 
+/* At the end of what has happened a command goes on, also while scheduled requests wait and run; from an earlier
+ * moment within them it goes back to before them. */
+static void a_schedule_goes_on(void **state)
+{
+    (void)state;
+    static const char *const LINES[] = {"request \"a b\" answer=\"one two three\"", "serve passes=2", "serve"};
+    struct runner *whole = run("tokens words\npool 40\nschedule fcfs batch=2\n"
+                               "request \"a b\" answer=\"one two three\"\nserve passes=2\nserve\n");
+    struct runner *r = run("tokens words\npool 40\nschedule fcfs batch=2\n");
+    const struct tape *t = runner_tape(r);
+    struct err e = {0};
+    uint32_t under_way = 0;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(act(r, tape_branch(t), tape_length(t, tape_branch(t)), LINES[i], &e), RUN_DONE);
+        under_way += tape_world(t)->head.request_count;
+    }
+    assert_int_equal(under_way, 2);
+    assert_int_equal(tape_branches(t), 1);
+    assert_int_equal(tape_length(t, 0), tape_length(runner_tape(whole), 0));
+    assert_true(end_of(r) == end_of(whole));
+    uint32_t at = tape_length(t, 0) / 2, fork;
+    assert_int_equal(act(r, 0, at, "serve", &e), RUN_DONE);
+    tape_parent(t, 1, &fork);
+    assert_true(fork < at && tape_world(t)->head.request_count == 0);
+    runner_free(r);
+    runner_free(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rest_is_as_written), cmocka_unit_test(refusals), cmocka_unit_test(written),
-        cmocka_unit_test(partners), cmocka_unit_test(ledger_of_keys),
+        cmocka_unit_test(partners), cmocka_unit_test(ledger_of_keys), cmocka_unit_test(a_schedule_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
