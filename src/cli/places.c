@@ -185,10 +185,10 @@ static int unknown_scenario(const struct cli *c, const char *name, struct err *e
     return -1;
 }
 
-/* The file of a scenario or workload below the data folder *path, appended; false: there is none. */
+/* The file of a scenario, workload or sandbox below the data folder *path, appended; false: there is none. */
 static bool named_script(const char *name, struct buf *path)
 {
-    static const char *const FOLDERS[] = {"scenarios", "workloads"};
+    static const char *const FOLDERS[] = {"scenarios", "workloads", "sandbox"};
     size_t data = path->len;
     for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++) {
         buf_printf(path, "/%s/%s.rxs", FOLDERS[i], name);
