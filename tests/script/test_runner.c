@@ -316,6 +316,27 @@ static void acting_within_a_request_goes_back_before_it(void **state)
     script_free(more);
 }
 
+/* A request of a schedule is planned in one command and served by the next one: at the end of a branch it stays. */
+static void at_the_end_a_planned_request_stays(void **state)
+{
+    (void)state;
+    struct script *s = parse("tokens words\npool 16\nschedule fcfs\nrequest \"a b\" answer=\"c\" label=one\n");
+    struct script *more = parse("serve\n");
+    struct runner_config cfg = {0};
+    struct err e = {0};
+    struct runner *r = runner_new(s, &cfg, &e);
+    assert_int_equal(runner_script(r, s, &e), RUN_DONE);
+    const struct tape *t = runner_tape(r);
+    assert_int_equal(runner_act_at(r, 0, tape_length(t, 0), &e), 0);
+    assert_int_equal(runner_script(r, more, &e), RUN_DONE);
+    assert_int_equal(tape_branches(t), 1);
+    assert_int_equal(tape_world(t)->request[1].state, REQ_FINISHED);
+    assert_int_equal(world_check(tape_scene(t), &e), 0);
+    runner_free(r);
+    script_free(s);
+    script_free(more);
+}
+
 static void no_memory_is_an_error(void **state)
 {
     (void)state;
@@ -417,6 +438,7 @@ int main(void)
         cmocka_unit_test(typed_lines_bring_no_settings),
         cmocka_unit_test(acting_from_any_step_forks),
         cmocka_unit_test(acting_within_a_request_goes_back_before_it),
+        cmocka_unit_test(at_the_end_a_planned_request_stays),
         cmocka_unit_test(no_memory_is_an_error),
         cmocka_unit_test(cold_and_cached_are_equal),
         cmocka_unit_test(one_changed_row_is_caught),
