@@ -4,8 +4,10 @@
 
 #include "base/file.h"
 #include "base/xalloc.h"
+#include "cli/imported.h"
 #include "cli/interrupt.h"
 #include "cli/places.h"
+#include "cli/show_trace.h"
 #include "cli/source.h"
 #include "cli/version.h"
 #include "tape/recording.h"
@@ -21,6 +23,7 @@ enum { LARGEST = 1 << 30 };
 struct import {
     struct cli *c;
     const char *path, *out;      /* out NULL: only look */
+    bool keep;                   /* the script is wanted, nothing is written */
     char *bytes;                 /* owned: the file */
     size_t len;
     enum foreign_format format;
@@ -210,7 +213,7 @@ static int import_kv_events(struct import *m, struct err *e)
     bool asked = cli_has(m->c, OPT_DIFF) || cli_has(m->c, OPT_AGAINST);
     int rc = kv_log_parse(m->path, m->bytes, m->len, &log, e);
     if (rc == 0)
-        rc = kv_import(&log, m->path, KV_AS_RECORDED, m->pool, buf_text(&m->more), m->out != NULL ? &m->script : NULL,
+        rc = kv_import(&log, m->path, KV_AS_RECORDED, m->pool, buf_text(&m->more), m->out != NULL || m->keep ? &m->script : NULL,
                        &sum, e);
     if (rc == 0)
         kv_summary_text(&log, &sum, &m->said);
@@ -339,6 +342,36 @@ static int import(struct import *m, struct err *e)
     case FOREIGN_CONVERSATIONS: return import_conversations(m, e);
     default: return import_mooncake(m, e);
     }
+}
+
+bool is_imported(const char *path)
+{
+    struct err ignored = {0};
+    bool named = is_trace_name(path) || ends_with(path, ".msgpack");
+    struct lines *l = named ? lines_open(path, &ignored) : NULL;
+    enum foreign_format format = FOREIGN_MOONCAKE;
+    char *line;
+    size_t len;
+    bool is = l != NULL && lines_next(l, &line, &len, &ignored) > 0 && foreign_detect(path, line, len, &format, &ignored) == 0;
+    lines_close(l);
+    return is && format != FOREIGN_MOONCAKE;
+}
+
+int imported_script(struct cli *c, const char *path, struct buf *out, struct err *e)
+{
+    struct import m = {.c = c, .path = path, .keep = true};
+    int rc = file_read(path, LARGEST, &m.bytes, &m.len, e);
+    if (rc == 0)
+        rc = foreign_detect(path, m.bytes, m.len, &m.format, e);
+    if (rc == 0)
+        rc = m.format == FOREIGN_KV_EVENTS ? import_kv_events(&m, e) : import_conversations(&m, e);
+    if (rc == 0)
+        buf_add(out, m.script.data, m.script.len);
+    xfree(m.bytes);
+    buf_free(&m.more);
+    buf_free(&m.script);
+    buf_free(&m.said);
+    return rc;
 }
 
 int cmd_import(struct cli *c, struct err *e)

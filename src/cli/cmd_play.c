@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/imported.h"
 #include "cli/places.h"
 #include "cli/state.h"
 #include "cli/show_trace.h"
@@ -53,7 +54,7 @@ static int play_state(struct cli *c, struct err *e)
 
 int cmd_play(struct cli *c, struct err *e)
 {
-    if (c->args == 1 && is_trace_name(c->arg[0]))
+    if (c->args == 1 && is_trace_name(c->arg[0]) && !is_imported(c->arg[0]))
         return open_trace(c, e);
     if (c->args > 0 && rx_is(c->arg[0]))
         return play_state(c, e);
@@ -68,7 +69,7 @@ int cmd_replay(struct cli *c, struct err *e)
     }
     size_t n = strlen(c->arg[0]);
     bool script = n > 4 && strcmp(c->arg[0] + n - 4, ".rxs") == 0;
-    if (script || (access(c->arg[0], F_OK) != 0 && place_is_scenario(c, c->arg[0])))
+    if (script || is_imported(c->arg[0]) || (access(c->arg[0], F_OK) != 0 && place_is_scenario(c, c->arg[0])))
         return play(c, NULL, e);
     if (is_trace_name(c->arg[0]))
         return open_trace(c, e);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/imported.h"
 #include "cli/places.h"
 #include "cli/sampling_options.h"
 #include "cli/state_string.h"
@@ -69,6 +70,16 @@ static bool means_scenario(const struct cli *c)
     return c->args == 1 && place_is_scenario(c, c->arg[0]);
 }
 
+static struct script *load_imported(struct cli *c, const char *path, struct err *e)
+{
+    struct buf text = {0};
+    struct script *s = NULL;
+    if (imported_script(c, path, &text, e) == 0)
+        s = text.failed ? (err_memory(e, text.len, "a script"), NULL) : script_parse(path, buf_text(&text), text.len, 1, e);
+    buf_free(&text);
+    return s;
+}
+
 static struct script *load_scenario(const struct cli *c, const char *name, struct err *e)
 {
     struct buf path = {0};
@@ -79,7 +90,7 @@ static struct script *load_scenario(const struct cli *c, const char *name, struc
     return s;
 }
 
-static struct script *load(struct source *source, const struct cli *c, bool prompts, const char *otherwise,
+static struct script *load(struct source *source, struct cli *c, bool prompts, const char *otherwise,
                            struct err *e)
 {
     if (c->place != NULL && c->place->script != NULL) {
@@ -96,6 +107,10 @@ static struct script *load(struct source *source, const struct cli *c, bool prom
             err_usage(e, "%s takes one script or scenario, not %d operands", c->name, c->args);
             return NULL;
         }
+    }
+    if (c->args == 1 && is_imported(c->arg[0])) {
+        source->given = true;
+        return load_imported(c, c->arg[0], e);
     }
     if (c->args == 0 || !prompts || is_script(c->arg[0]) || means_scenario(c)) {
         if (c->option[OPT_SYSTEM] != NULL) {

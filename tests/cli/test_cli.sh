@@ -354,4 +354,17 @@ for delay in 0.1 0.3 0.5; do
     else not_ok "compare told to end after $delay s" "rc $rc: $(cat "$tmp/err")"; fi
 done
 
+# foreign files open as they are: what import would write is made in memory
+$RX export kv-events two-strings -o "$tmp/ev.jsonl" >/dev/null && $RX export kv-events two-strings --format msgpack -o "$tmp/ev.msgpack" >/dev/null
+$RX import "$tmp/ev.jsonl" -o "$tmp/ev.rxs" >/dev/null
+$RX play "$tmp/ev.rxs" --plain </dev/null | sed 1d >"$tmp/want"
+for f in "play $tmp/ev.jsonl" "replay $tmp/ev.jsonl" "play $tmp/ev.msgpack"; do
+    $RX $f --plain </dev/null 2>"$tmp/err" | sed 1d >"$tmp/out"
+    if [ -s "$tmp/want" ] && cmp -s "$tmp/want" "$tmp/out"; then ok "${f%% *} opens ${f##*.}"; else not_ok "${f%% *} opens ${f##*.}" "$(cat "$tmp/err")"; fi
+done
+echo '{"messages":[{"role":"user","content":"Where do fish live?"}]}' >"$tmp/talk.jsonl"
+if $RX play "$tmp/talk.jsonl" --plain </dev/null 2>"$tmp/err" | grep -q '^[0-9]* ANSWER req=1'; then ok 'a conversation is played'; else
+    not_ok 'a conversation is played' "$(cat "$tmp/err")"
+fi
+
 exit $failed
