@@ -75,6 +75,7 @@ struct ui_feed {
     int (*command)(void *ctx, int branch, uint32_t at, const char *line, struct err *e);
     /* Append one line that opens this place elsewhere; -1 and *e. NULL: this is a recording. */
     int (*state)(void *ctx, const struct ui_place *place, struct buf *out, struct err *e);
+    const char *own;      /* beside another run: what this one is; NULL: its tape says so */
     /* Another run of the same work; false: there is none. NULL: there can be none. */
     bool (*other)(void *ctx, struct ui_history *out);
     /* A lesson: who knows its way (NULL: none), and `turn`: put tape and words of the player's scene into this feed;

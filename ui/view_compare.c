@@ -12,11 +12,12 @@ enum { WHO_ROWS = 2, LEAST_TREE = 3 };
 
 static void add_who(struct history h, const struct event_words *words, const char *why, struct buf *b)
 {
+    if (why != NULL && why[0] != '\0') {
+        buf_puts(b, why); /* another run: its branches are not counted here */
+        return;
+    }
     buf_printf(b, "branch %d, ", h.branch + 1);
-    if (why != NULL && why[0] != '\0')
-        buf_puts(b, why);
-    else
-        lockstep_origin(h, words, b);
+    lockstep_origin(h, words, b);
 }
 
 /* Tokens that the right one takes from the cache and the left one does not, or the other way round. */
@@ -140,7 +141,8 @@ static void draw_side(const struct picture *p, struct surface *s, struct rect r,
     const struct moment *m = p->m;
     struct buf b = {0};
     buf_puts(&b, side == 0 ? "left: " : "right: ");
-    add_who(k->side[side].of, &m->words->said, side == 1 ? p->beside->right.why : NULL, &b);
+    const char *own = k->side[1].of.tape != k->side[0].of.tape ? p->feed->own : NULL;
+    add_who(k->side[side].of, &m->words->said, side == 1 ? p->beside->right.why : own, &b);
     draw_wrapped(s, (struct rect){r.x, r.y, r.w, WHO_ROWS}, ROLE_TITLE, buf_text(&b));
     buf_clear(&b);
     surface_printf(s, r, r.x, r.y + WHO_ROWS, ROLE_KEY, "step %u of %u %s", m->at, m->length,

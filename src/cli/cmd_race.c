@@ -278,6 +278,7 @@ static int watch(struct racing *k, struct err *e)
             two.right = (struct ui_history){.tape = design_radix_cache(two.design[1])->t, .words = words};
             snprintf(two.right.why, sizeof two.right.why, "%s", r->entry[pick[1]].label);
             feed.other = give_other;
+            feed.own = r->entry[pick[0]].label;
         }
         rc = show_feed(k->cli, &feed, step_of_request(feed.tape, at == RACE_NEVER ? 1 : at + 1), n == 2, e);
     }

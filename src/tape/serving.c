@@ -173,7 +173,9 @@ static void tell_reason(const struct telling_of *t, uint32_t r)
         say(t, SERVING_NOTE, "     new: no pass has looked at it yet");
     else if (s->held_by == 0 || s->why != SCHED_WHY_NOT_TRIED)
         say(t, SERVING_NOTE, "     %s", sched_why_text(s->why));
-    if (s->passed > 0)
+    if (s->passed == 1)
+        say(t, SERVING_NOTE, "     passed once by a later one");
+    else if (s->passed > 1)
         say(t, SERVING_NOTE, "     passed %u times by later ones", s->passed);
 }
 
