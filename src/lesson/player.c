@@ -192,6 +192,7 @@ int player_answer(struct player *p, const char *answer, struct err *e)
     if (grade_answer(p->run, player_part(p)->item, answer, &g, e) != 0)
         return -1;
     p->grade = g;
+    snprintf(p->answered, sizeof p->answered, "%.60s", answer);
     p->phase = g.right ? PHASE_RIGHT : PHASE_WRONG;
     p->tries += !g.right;
     if (g.right)
@@ -244,6 +245,7 @@ int player_restart(struct player *p, struct err *e)
         return -1;
     scene_free(p->challenge);
     p->challenge = s;
+    p->challenges++;
     p->commands = 0;
     p->phase = PHASE_DO;
     stand_at_end(p);

@@ -34,12 +34,14 @@ struct player {
     enum player_phase phase;
     int hints;                  /* shown of this question; LESSON_HINTS + 1: the solution, too */
     uint32_t tries;             /* wrong answers to this question */
-    struct grade grade;         /* of the last answer */
+    struct grade grade;         /* of the last answer, */
+    char answered[64];          /* which was this */
     struct lesson_scene *scene; /* what the screen shows; NULL: nothing has run yet */
     int branch;
     uint32_t step, limit;       /* limit: of branch 0 of a scene of the lesson */
     struct lesson_scene *challenge; /* owned; while one is open */
     uint32_t commands;          /* of the challenge, all that ever ran */
+    uint32_t challenges;        /* opened or begun anew so far */
     bool resumed;               /* it began where the learner was before */
 };
 
