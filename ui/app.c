@@ -82,6 +82,7 @@ int app_init(struct app *a, const struct ui_feed *feed, const struct ui_options 
 {
     *a = (struct app){.feed = feed};
     a->v.speed = VIEW_SPEED_START;
+    a->v.big = options->big;
     a->theme = choose_theme(options, e);
     if (a->theme == NULL)
         return -1;
@@ -179,6 +180,7 @@ void app_look(struct app *a)
 
 void app_wake(struct app *a)
 {
+    app_room_wake(a);
     app_progress(a);
     app_look(a);
     a->following = a->following && a->progress.working;

@@ -22,6 +22,7 @@ struct ui_options {
     const char *theme;    /* a name of theme.h; NULL: "default" (NO_COLOR in the environment: "mono") */
     bool ascii;           /* lines and marks in ASCII even where the locale has more */
     bool mono;            /* no colour at all */
+    bool big;             /* for a projector, from the start */
     uint32_t start;       /* step to open at, as soon as it is there; 0: the first */
     uint32_t *left_at;    /* gets the step where the person left; may be NULL */
     struct ui_place place; /* at 0: nowhere; else where to go as soon as that step is there */

@@ -8,7 +8,7 @@
 /* ---- where the screen stands -------------------------------------------------------------------------- */
 
 /* The player has moved: show its scene, at its step. */
-static void follow_player(struct app *a)
+void app_lesson_follow(struct app *a)
 {
     struct player *p = a->feed->lesson;
     struct err e = {0};
@@ -32,9 +32,10 @@ static void follow_player(struct app *a)
 int app_lesson_begin(struct app *a)
 {
     a->lesson.player = a->feed->lesson;
+    a->lesson.room = a->feed->room;
     if (surface_init(&a->lesson.inner, 80, 24, a->ascii, NULL) != 0)
         return -1;
-    follow_player(a);
+    app_lesson_follow(a);
     a->v.message[0] = '\0';
     if (a->feed->lesson->resumed)
         app_say(a, "You were here before. u goes to the parts before.");
@@ -58,7 +59,7 @@ static void tell(struct app *a, const struct err *e)
 
 static void leave_aside(struct app *a)
 {
-    follow_player(a);
+    app_lesson_follow(a);
     app_say(a, "Back on the path: what you tried is on a branch of its own.");
 }
 
@@ -99,7 +100,7 @@ static void answer(struct app *a)
     if (player_answer(p, text, &e) < 0)
         tell(a, &e);
     else
-        follow_player(a);
+        app_lesson_follow(a);
     a->v.typed[0] = '\0';
     if (!e.set)
         a->v.focus = FOCUS_NONE;
@@ -109,6 +110,8 @@ static void go_on(struct app *a)
 {
     struct player *p = a->feed->lesson;
     struct err e = {0};
+    if (app_room_enter(a))
+        return;
     if (a->lesson.aside) {
         leave_aside(a);
         return;
@@ -132,7 +135,7 @@ static void go_on(struct app *a)
     else if (p->phase == PHASE_OVER)
         a->quit = true;
     else
-        follow_player(a);
+        app_lesson_follow(a);
 }
 
 static void skip(struct app *a)
@@ -145,7 +148,7 @@ static void skip(struct app *a)
     }
     if (p->at + 1 < p->parts && player_goto(p, p->at + 1, &e) != 0)
         tell(a, &e);
-    follow_player(a);
+    app_lesson_follow(a);
 }
 
 static void part_before(struct app *a)
@@ -157,7 +160,7 @@ static void part_before(struct app *a)
     else if (rc == 1)
         app_say(a, "This is the first part.");
     else
-        follow_player(a);
+        app_lesson_follow(a);
 }
 
 static void restart(struct app *a)
@@ -169,7 +172,7 @@ static void restart(struct app *a)
     }
     if (player_restart(a->feed->lesson, &e) != 0)
         tell(a, &e);
-    follow_player(a);
+    app_lesson_follow(a);
     if (!e.set)
         app_say(a, "The challenge begins anew; commands are counted from 0.");
 }
@@ -208,6 +211,8 @@ static bool type_answer(struct app *a, int key)
 
 void app_lesson_command(struct app *a, int command)
 {
+    if (app_room_refuses(a))
+        return;
     switch (command) {
     case CMD_HINT:
         if (player_hint(a->feed->lesson))

@@ -5,6 +5,7 @@
  *      app_keys.c   what each key does
  *      app_type.c   the text field: find, commands
  *      app_lesson.c a lesson's keys
+ *      app_room.c   a lesson that is given to a room, or followed
  *      app_save.c   the screen and the run as files
  *      app_inside.c the views into the model
  *      app_run.c    the loop with the terminal
@@ -46,7 +47,14 @@ bool app_lesson_key(struct app *a, int key);           /* false: the key means w
 void app_lesson_command(struct app *a, int command);   /* hint, skip, … */
 void app_lesson_sent(struct app *a, uint32_t from);     /* a typed command has run from this step */
 uint32_t app_lesson_limit(const struct app *a);        /* the last step that may be shown */
+void app_lesson_follow(struct app *a);                 /* the player has moved: show where it stands */
 int app_turn(struct app *a, struct err *e);            /* the feed has another tape */
+
+/* A lesson in a room (feed->room; NULL: they do nothing). */
+void app_room_wake(struct app *a);
+void app_room_stand(struct app *a);                    /* tell the others where this screen is */
+bool app_room_enter(struct app *a);                    /* Enter: true if it meant something to the room */
+bool app_room_refuses(struct app *a);                  /* says why, if this screen only follows */
 
 void app_type(struct app *a, int key);                 /* a key while the text field is open */
 void app_type_begin(struct app *a, enum typing what);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "ui/app.h"
+#include "ui/app_parts.h"
 #include "ui/prefs.h"
 #include "ui/term.h"
 
@@ -94,6 +94,7 @@ static int loop_run(struct loop *l, struct err *e)
         if (loop_draw(l, e) != 0)
             return -1;
         bool read_all = app_idle(l->a);
+        app_room_stand(l->a);
         int why = term_wait(l->term, l->a->feed->wake_fd, loop_patience(l, read_all));
         if (why & TERM_WAKE)
             app_wake(l->a);
@@ -114,7 +115,7 @@ static void prefer(struct app *a, const struct prefs *c)
         a->v.speed = c->speed;
     a->keys = c->keys;
     a->v.keys = &a->keys;
-    a->v.big = c->projector;
+    a->v.big |= c->projector;
     a->v.mouse = c->mouse;
 }
 

@@ -144,6 +144,8 @@ static void send_command(struct app *a)
         show_state(a);
         return;
     }
+    if (app_room_refuses(a))
+        return;
     if (a->feed->command == NULL) {
         app_say(a, "This is a recording: there is no engine to run a command.");
         return;

@@ -63,6 +63,24 @@ struct ui_evidence {
     void *ctx;
 };
 
+struct room_tally;
+
+/* A lesson in a room: given to others, or followed. The screen calls, src/cli answers; none of it blocks. */
+struct ui_room {
+    bool follows;         /* the screen of one who follows: it can look and answer, nothing else */
+    bool shown;           /* the presenter shows the distribution */
+    bool aside;           /* follows: the presenter tries something beside the path, */
+    uint32_t view;        /* with this view open (app_view_id) */
+    const struct room_tally *tally;
+    char line[200];       /* who is there, who has answered */
+    char mine[64];        /* follows: the answer that was given; "" */
+    bool (*news)(void *ctx);   /* wake_fd is readable: true if the player was moved */
+    /* The screen stands here now. */
+    void (*stand)(void *ctx, int branch, uint32_t at, uint32_t view, bool aside);
+    int (*answer)(void *ctx, const char *text, struct err *e); /* follows: give it; -1 and *e: it cannot be one */
+    void *ctx;
+};
+
 struct ui_feed {
     const struct tape *tape;
     const char *title;    /* of the scenario or the file: the first word of the title line */
@@ -82,6 +100,7 @@ struct ui_feed {
      * true if they are others than before. */
     struct player *lesson;
     bool (*turn)(void *ctx);
+    struct ui_room *room;  /* of the lesson; NULL: it is taken alone */
     /* Write the session to a file: .rxs what made it, .rxt what happened. -1 and *e. NULL: it cannot be written. */
     int (*keep)(void *ctx, const char *path, struct err *e);
     /* How text would be cut into tokens, piece by piece, while it is typed. NULL: nobody knows. */

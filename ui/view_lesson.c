@@ -7,6 +7,7 @@
 #include "lesson/lesson_text.h"
 #include "ui/command.h"
 #include "ui/screen.h"
+#include "ui/view_room.h"
 
 enum { WIDE = 104, TEXT_LEAST = 44, TEXT_MOST = 64, LOW_TREE = 3 };
 
@@ -142,7 +143,8 @@ static void draw_text(const struct picture *p, struct lesson_view *l, struct sur
     struct text t = {0};
     size_t fresh;
     bool asks = wants_answer(p, l);
-    int rows = r.h - asks;
+    int votes = view_room_rows(l->room, l->player, r.h);
+    int rows = r.h - asks - votes;
     add_pieces(l->player, &t, &fresh);
     text_wrap(&t, r.w);
     size_t first = first_line(l, &t, fresh, rows);
@@ -154,6 +156,7 @@ static void draw_text(const struct picture *p, struct lesson_view *l, struct sur
         surface_right(s, r, r.x + r.w, r.y + rows - 1, ROLE_KEY, " PgDn: more");
     else if (first > 0)
         surface_right(s, r, r.x + r.w, r.y, ROLE_KEY, " PgUp");
+    view_room_draw(l->room, l->player, s, (struct rect){r.x, r.y + rows, r.w, votes});
     if (asks)
         draw_answer(p, l, s, (struct rect){r.x, r.y + r.h - 1, r.w, 1});
     text_done(&t);
@@ -182,6 +185,8 @@ static const char *enter_means(const struct lesson_view *l, const struct picture
 {
     const struct player *y = l->player;
     bool walking = p->m->at < y->limit && p->m->branch == y->branch;
+    if (l->room != NULL && view_room_enter(l->room, y, p->v->typed) != NULL)
+        return view_room_enter(l->room, y, p->v->typed);
     if (l->aside)
         return "back to the lesson";
     switch (y->phase) {
@@ -199,10 +204,11 @@ static void draw_footer(const struct picture *p, const struct lesson_view *l, st
 {
     const struct player *y = l->player;
     bool walks = y->phase == PHASE_ACT || y->phase == PHASE_DO || y->phase == PHASE_SOLVED || l->aside;
-    bool asked = (y->phase == PHASE_ASK || y->phase == PHASE_DO) && !l->aside;
+    bool leads = l->room == NULL || !l->room->follows;
+    bool asked = (y->phase == PHASE_ASK || y->phase == PHASE_DO) && !l->aside && leads;
     const char *enter = enter_means(l, p);
     const struct keymap *k = p->v->keys;
-    bool doing = y->phase == PHASE_DO && !l->aside;
+    bool doing = y->phase == PHASE_DO && !l->aside && leads;
     const struct footer_key KEYS[] = {
         {doing ? keymap_written(k, CMD_COMMAND) : "", "command"},
         {*enter != '\0' ? "Enter" : "", enter},
@@ -210,8 +216,8 @@ static void draw_footer(const struct picture *p, const struct lesson_view *l, st
         {asked ? keymap_written(k, CMD_SKIP) : "", "skip"},
         {doing ? keymap_written(k, CMD_RESTART) : "", "begin anew"},
         {walks ? keymap_written(k, CMD_STEP) : "", "step"},
-        {keymap_written(k, CMD_PART), "part before"},
-        {doing ? "" : keymap_written(k, CMD_COMMAND), "try"},
+        {leads ? keymap_written(k, CMD_PART) : "", "part before"},
+        {doing || !leads ? "" : keymap_written(k, CMD_COMMAND), "try"},
         {keymap_written(k, CMD_HELP), "keys"},
         {keymap_written(k, CMD_QUIT), "quit"},
     };

@@ -19,6 +19,7 @@
 /* What the screen of a lesson remembers besides the stepper's view. */
 struct lesson_view {
     const struct player *player;
+    const struct ui_room *room; /* NULL: it is taken alone */
     int scroll;              /* lines of the text that were scrolled past; -1: as the text wants */
     int first, rows, hidden; /* of the text that was drawn last: first line shown, lines shown, lines below */
     bool aside;              /* the learner tries something beside the path */

@@ -51,6 +51,12 @@
     X(FORMAT, "format", 0, "NAME", "screen: text, ansi, svg; tree: dot, json; metrics: json, csv; kv-events: jsonl, msgpack") \
     X(NO_SAVE, "no-save", 0, NULL, "keep no progress")                                                       \
     X(YES, "yes", 0, NULL, "do not ask")                                                                     \
+    X(PRESENT, "present", 0, NULL, "give the lesson to a room: for the projector; others may follow")        \
+    X(NOTES, "notes", 0, NULL, "the speaker's notes beside --present, in a second terminal")                 \
+    X(FOLLOW, "follow", 0, NULL, "follow who presents the lesson on this machine, and answer")               \
+    X(GROUP, "group", 0, "NAME", "with --present: this group may follow, too; without it the person alone")  \
+    X(ROOM, "room", 0, "SOCKET", "with --follow, --notes: where the presenter is, if it is another person")  \
+    X(ANSWERS, "answers", 0, NULL, "a handout with its answers")                                             \
     X(DESIGNS, "designs", 0, "LIST", "who races: radix,chain,trie,exact,none,bound (all of them)")           \
     X(POLICIES, "policies", 0, "LIST", "of the radix tree: lru,…,slru,belady, or all (lru,belady)")         \
     X(SPEED, "speed", 0, "STEPS", "steps a second of a cast (2)")                                            \
@@ -77,8 +83,8 @@
       "at a terminal --plain also takes commands (next, back, op, show, help, quit).\n"                      \
       "SCENARIO is a name that `radixscope` alone lists; the default is shared-system-prompt. rx1:… is a\n"  \
       "state string, which `:state` shows: it opens the same scene at the same step.")                       \
-    X(lesson, "lesson", "[NAME | FILE.md | list | check FILE… | new FILE | sheet NAME | notes NAME | reset NAME | keys NAME | figures]", \
-      "plain ascii theme model no-save yes seed",                                                                \
+    X(lesson, "lesson", "[NAME | FILE.md | list | check FILE… | new FILE | sheet NAME | notes NAME | export NAME | reset NAME | keys NAME | figures]", \
+      "plain ascii theme model no-save yes seed present notes follow group room output answers",                                                                \
       "take a lesson; without a name: the list",                                                             \
       "A lesson is text, then an action of the real engine, then a pause; a question comes before the step\n"\
       "that decides it. NAME is an id or a number from the list, FILE.md a lesson anywhere. With --plain, or\n"\
@@ -86,7 +92,9 @@
       "(--no-save: not). sheet prints the summary, notes what a speaker needs, reset forgets a lesson.\n"   \
       "check proves one: everything is run and answered; new begins one; figures lists what text can\n"     \
       "measure (docs/writing-lessons.md). lesson liar --seed N is made from N: three engines, one of them\n" \
-      "with a bug; every N is another one.")                                                                  \
+      "with a bug; every N is another one. export writes a handout: Markdown, or with -o FILE.html a page for\n" \
+      "the printer; --answers shows what it else leaves open. In a room: --present on the projector, --notes\n" \
+      "for the speaker, --follow for everybody else (docs/classroom.md); nothing listens on a network.")                                                                  \
     X(run, "run", "PROMPT… | FILE.rxs", CLI_RUN_OPTIONS "history-mb json plain",                             \
       "answer prompts with the radix cache and say what was reused",                                         \
       "Each PROMPT is a user message in the model's own chat form; requests run one after another on one\n"  \

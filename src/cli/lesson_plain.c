@@ -17,6 +17,7 @@ enum { WIDTH = 78 };
     X(AGAIN, "again", "", "show this part again")                                                            \
     X(SHOW, "show", "s", "the tree, the slots and the requests at this moment")                              \
     X(RESTART, "restart", "", "begin the challenge anew; its commands are counted from 0")                   \
+    X(STATE, "state", "", "one line with which `radixscope play` opens this scene at this step")              \
     X(SKIP, "skip", "", "leave this question or challenge out")                                              \
     X(FIRST, "first", "", "to the beginning of the lesson")                                                  \
     X(HELP, "help", "?", "this list")                                                                        \
@@ -69,7 +70,7 @@ static void show_piece(const struct piece *piece, struct buf *out)
 }
 
 /* Paragraphs apart, the options of a question together. */
-static void show_pieces(const struct player *p, bool only_fresh, struct buf *out)
+void lesson_show_pieces(const struct player *p, bool only_fresh, struct buf *out)
 {
     struct piece *piece = calloc(PLAYER_PIECES, sizeof *piece);
     int fresh, n = piece != NULL ? player_pieces(p, piece, &fresh) : 0;
@@ -81,7 +82,7 @@ static void show_pieces(const struct player *p, bool only_fresh, struct buf *out
     free(piece);
 }
 
-static void show_steps(struct player *p, struct buf *out)
+void lesson_show_steps(struct player *p, struct buf *out)
 {
     struct plain plain;
     struct err ignored = {0};
@@ -94,7 +95,7 @@ static void show_steps(struct player *p, struct buf *out)
     plain_done(&plain);
 }
 
-static void show_world(struct player *p, struct buf *out)
+void lesson_show_world(struct player *p, struct buf *out)
 {
     if (p->scene == NULL) {
         buf_puts(out, "Nothing has run yet.\n");
@@ -105,10 +106,20 @@ static void show_world(struct player *p, struct buf *out)
     plain_scene(env_scene(&env), &words, out);
 }
 
+void lesson_show_room(const struct lesson_room *room, struct buf *out)
+{
+    const struct room_tally *t = &room->tally;
+    buf_printf(out, "%s\n", room->ui.line);
+    for (int i = 0; i < t->n; i++)
+        buf_printf(out, "  %-20s %u\n", t->one[i].text, t->one[i].count);
+    if (t->others > 0)
+        buf_printf(out, "  %-20s %u\n", "others", t->others);
+}
+
 /* ---- what is done ------------------------------------------------------------------------------------- */
 
 /* Run a line beside the path: on another branch, which the lesson never sees. */
-static int try_line(struct player *p, const char *line, struct buf *out, struct err *e)
+static int try_line(struct player *p, struct lesson_room *room, const char *line, struct buf *out, struct err *e)
 {
     if (p->scene == NULL)
         return err_set(e, "nothing has run yet: there is nothing to try a command on");
@@ -116,12 +127,13 @@ static int try_line(struct player *p, const char *line, struct buf *out, struct 
         return err_set(e, "in a challenge every command counts: type it without the colon");
     struct runner *r = p->scene->runner;
     struct tape *t = runner_tape(r);
-    if (runner_act_at(r, p->branch, p->step, e) != 0)
+    if (lesson_room_may_run(room, line, e) != 0 || runner_act_at(r, p->branch, p->step, e) != 0)
         return -1;
     struct plain plain;
     struct ui_words words = source_words(runner_lexicon(r));
     uint32_t from = tape_length(t, tape_branch(t));
     int rc = challenge_run(p->scene, line, e);
+    lesson_room_ran(room, p->scene, p->branch, p->step, line);
     int branch = tape_branch(t);
     if (plain_init(&plain, t, &words, e) == 0) {
         cursor_seek(&plain.cursor, branch, from);
@@ -144,10 +156,10 @@ static int go_on(struct player *p, struct buf *out, struct err *e)
     if (rc != 0)
         return rc < 0 ? -1 : 0;
     if (p->phase == PHASE_ACT && was == PHASE_TEXT) {
-        show_steps(p, out);
+        lesson_show_steps(p, out);
         p->step = p->limit; /* in lines the whole action has been read */
     } else if (p->phase != PHASE_OVER) {
-        show_pieces(p, false, out);
+        lesson_show_pieces(p, false, out);
     }
     return 0;
 }
@@ -156,24 +168,28 @@ static int skip(struct player *p, struct buf *out, struct err *e)
 {
     if (p->at + 1 < p->parts && player_goto(p, p->at + 1, e) != 0)
         return -1;
-    show_pieces(p, false, out);
+    lesson_show_pieces(p, false, out);
     return 0;
 }
 
-static int reply(struct player *p, const char *line, struct buf *out, struct err *e)
+static int reply(struct player *p, struct lesson_room *room, const char *line, struct buf *out, struct err *e)
 {
     int rc;
     if (p->challenge != NULL) {
         uint32_t from = p->step;
         int branch = p->branch;
-        if (player_command(p, p->branch, p->step, line, e) != 0)
+        if (lesson_room_may_run(room, line, e) != 0)
+            return -1;
+        rc = player_command(p, p->branch, p->step, line, e);
+        lesson_room_ran(room, p->challenge, branch, from, line);
+        if (rc != 0)
             return -1;
         uint32_t to = p->step;
         p->step = branch == p->branch ? from + 1 : p->step;
-        show_steps(p, out);
+        lesson_show_steps(p, out);
         p->step = to;
         if (p->phase == PHASE_SOLVED)
-            show_pieces(p, true, out);
+            lesson_show_pieces(p, true, out);
         return 0;
     }
     rc = player_answer(p, line, e);
@@ -182,30 +198,30 @@ static int reply(struct player *p, const char *line, struct buf *out, struct err
     if (rc != 0)
         return -1;
     struct buf steps = {0};
-    show_pieces(p, true, out);
+    lesson_show_pieces(p, true, out);
     if (p->phase == PHASE_WRONG && p->scene != NULL && p->step > 0) {
-        show_steps(p, &steps);
+        lesson_show_steps(p, &steps);
         buf_printf(out, "\n%s\nEnter: try again.\n", buf_text(&steps));
         buf_free(&steps);
     }
     return 0;
 }
 
-static int serve(struct player *p, enum lesson_word word, struct buf *out, struct err *e)
+static int serve(struct player *p, struct lesson_room *room, enum lesson_word word, struct buf *out, struct err *e)
 {
     switch (word) {
     case DO_HINT:
         if (!player_hint(p))
             return err_set(e, "nothing is asked here");
-        show_pieces(p, true, out);
+        lesson_show_pieces(p, true, out);
         return 0;
     case DO_BACK:
         if (player_back(p, e) < 0)
             return -1;
-        show_pieces(p, false, out);
+        lesson_show_pieces(p, false, out);
         return 0;
-    case DO_AGAIN: show_pieces(p, false, out); return 0;
-    case DO_SHOW: show_world(p, out); return 0;
+    case DO_AGAIN: lesson_show_pieces(p, false, out); return 0;
+    case DO_SHOW: lesson_show_world(p, out); return 0;
     case DO_RESTART:
         if (p->challenge == NULL)
             return err_set(e, "no challenge is open");
@@ -214,30 +230,50 @@ static int serve(struct player *p, enum lesson_word word, struct buf *out, struc
         buf_puts(out, "The challenge begins anew.\n");
         return 0;
     case DO_SKIP: return skip(p, out, e);
+    case DO_STATE:
+        if (lesson_room_state(room, &(struct ui_place){.branch = p->branch, .at = p->step}, out, e) != 0)
+            return -1;
+        buf_putc(out, '\n');
+        return 0;
     case DO_FIRST:
         if (player_goto(p, 0, e) != 0)
             return -1;
-        show_pieces(p, false, out);
+        lesson_show_pieces(p, false, out);
         return 0;
     default: show_help(out); return 0;
     }
 }
 
-static int one_line(struct player *p, char *line, bool *quit, struct buf *out, struct err *e)
+/* The presenter's Enter at a question: what the room says, then what is right. */
+static int reveal(struct player *p, struct lesson_room *room, struct buf *out, struct err *e)
+{
+    lesson_room_news(room);
+    if (room->tally.answered > 0 && !room->ui.shown) {
+        room->ui.shown = true;
+        lesson_show_room(room, out);
+        return 0;
+    }
+    if (present_reveal(p, e) != 0)
+        return -1;
+    lesson_show_pieces(p, true, out);
+    return 0;
+}
+
+static int one_line(struct player *p, struct lesson_room *room, char *line, bool *quit, struct buf *out, struct err *e)
 {
     line += strspn(line, " \t");
     line[strcspn(line, "\r\n")] = '\0';
     for (size_t n = strlen(line); n > 0 && line[n - 1] == ' '; n--)
         line[n - 1] = '\0';
     if (*line == '\0')
-        return go_on(p, out, e);
+        return room->part == ROOM_PRESENTS && p->phase == PHASE_ASK ? reveal(p, room, out, e) : go_on(p, out, e);
     int word = find_word(line);
     *quit = word == DO_QUIT;
     if (*line == ':')
-        return try_line(p, line + 1 + strspn(line + 1, " "), out, e);
+        return try_line(p, room, line + 1 + strspn(line + 1, " "), out, e);
     if (word == DO_QUIT)
         return 0;
-    return word >= 0 ? serve(p, (enum lesson_word)word, out, e) : reply(p, line, out, e);
+    return word >= 0 ? serve(p, room, (enum lesson_word)word, out, e) : reply(p, room, line, out, e);
 }
 
 /* ---- the conversation --------------------------------------------------------------------------------- */
@@ -258,11 +294,11 @@ static int greet(const struct player *p, struct err *e)
         buf_printf(&b, "  - %s\n", h->objective[i]);
     if (p->resumed)
         buf_printf(&b, "You were here before: part %zu of %zu (first begins anew).\n", p->at + 1, p->parts);
-    show_pieces(p, false, &b);
+    lesson_show_pieces(p, false, &b);
     return print(&b, &(struct err){0}, e);
 }
 
-int lesson_converse(struct player *p, FILE *in, struct err *e)
+int lesson_converse(struct player *p, struct lesson_room *room, FILE *in, struct err *e)
 {
     char *line = NULL;
     size_t cap = 0;
@@ -271,11 +307,12 @@ int lesson_converse(struct player *p, FILE *in, struct err *e)
     while (rc == 0 && !quit && p->phase != PHASE_OVER) {
         struct buf out = {0};
         struct err said = {0};
+        lesson_room_stand(room, p->branch, p->step, 0, false);
         fputs(player_question(p) != NULL && p->phase != PHASE_RIGHT && p->phase != PHASE_SOLVED ? "? " : "> ", stdout);
         fflush(stdout);
         if (getline(&line, &cap, in) < 0)
             break;
-        one_line(p, line, &quit, &out, &said);
+        one_line(p, room, line, &quit, &out, &said);
         rc = print(&out, &said, e);
     }
     free(line); /* getline's, not ours */

@@ -4,6 +4,7 @@
 
 #include "cli/lesson_plain.h"
 #include "cli/lesson_screen.h"
+#include "cli/lesson_speaker.h"
 #include "ui/app.h"
 #include "ui/theme.h"
 
@@ -13,21 +14,37 @@ static int check_theme_name(const struct cli *c, struct err *e)
     return name == NULL || theme_find(name) != NULL ? 0 : err_usage(e, "there is no theme '%.60s'", name);
 }
 
+static int serve(struct cli *c, struct player *p, struct lesson_room *room, bool screen, struct err *e)
+{
+    if (room->part == ROOM_SPEAKS)
+        return lesson_notes_live(c, p, room, screen, e);
+    if (screen)
+        return lesson_screen(c, p, room, e);
+    return room->part == ROOM_FOLLOWS ? lesson_follow_plain(room, e) : lesson_converse(p, room, stdin, e);
+}
+
 int lesson_play(struct cli *c, struct err *e)
 {
     struct lesson_open o = {0};
     struct progress progress = {0};
     struct player p = {0};
+    struct lesson_room room = {0};
+    enum room_part part;
     bool screen = !cli_has(c, OPT_PLAIN) && ui_available(NULL) == 0;
     int rc = check_theme_name(c, e);
     if (rc == 0)
+        rc = lesson_room_part(c, &part, e);
+    if (rc == 0)
         rc = lesson_open(&o, c, c->arg[0], e);
     if (rc == 0)
-        rc = lesson_progress(c, &progress, e);
+        rc = part == ROOM_ALONE || part == ROOM_PRESENTS ? lesson_progress(c, &progress, e) : 0; /* who follows, has none */
     if (rc == 0)
         rc = player_init(&p, o.run, &progress, false, e);
     if (rc == 0)
-        rc = screen ? lesson_screen(c, &p, e) : lesson_converse(&p, stdin, e);
+        rc = lesson_room_open(&room, c, part, &o, &p, e);
+    if (rc == 0)
+        rc = serve(c, &p, &room, screen, e);
+    lesson_room_close(&room);
     player_done(&p);
     progress_done(&progress);
     lesson_close(&o);

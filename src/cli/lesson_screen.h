@@ -2,10 +2,22 @@
 #ifndef RADIXSCOPE_CLI_LESSON_SCREEN_H
 #define RADIXSCOPE_CLI_LESSON_SCREEN_H
 
-#include "cli/lesson_cli.h"
+#include "cli/lesson_room.h"
 #include "lesson/player.h"
 
+struct screening {
+    struct player *player;
+    struct lesson_room *room;
+    struct ui_feed feed;
+    struct tape *empty;          /* shown while no engine has run; owned */
+    const struct tape *shown;
+};
+
+/* The feed of a lesson, for screens of any kind. End with screening_close, also after -1. */
+int screening_open(struct screening *s, struct player *p, struct lesson_room *room, struct err *e);
+void screening_close(struct screening *s);
+
 /* Until the person leaves. Returns the exit code, or -1 and *e. */
-int lesson_screen(struct cli *c, struct player *p, struct err *e);
+int lesson_screen(struct cli *c, struct player *p, struct lesson_room *room, struct err *e);
 
 #endif

@@ -19,14 +19,23 @@ int present_scene(const struct player *p, const struct lesson_scene *s)
 
 void present_place(const struct player *p, struct room_place *out)
 {
-    *out = (struct room_place){.part = (uint32_t)p->at, .phase = (uint32_t)p->phase, .hints = (uint32_t)p->hints,
-                               .tries = p->tries, .commands = p->commands, .scene = present_scene(p, p->scene),
-                               .branch = p->branch, .step = p->step, .limit = p->limit, .epoch = p->challenges};
+    struct err ignored = {0};
+    memset(out, 0, sizeof *out); /* places are compared as bytes */
+    out->part = (uint32_t)p->at;
+    out->phase = (uint32_t)p->phase;
+    out->hints = (uint32_t)p->hints;
+    out->tries = p->tries;
+    out->commands = p->commands;
+    out->scene = present_scene(p, p->scene);
+    out->branch = p->branch;
+    out->step = p->step;
+    out->limit = p->limit;
+    out->epoch = p->challenges;
     out->open = p->phase == PHASE_ASK;
     out->revealed = p->phase == PHASE_RIGHT || p->phase == PHASE_WRONG;
     snprintf(out->chunk, sizeof out->chunk, "%.39s", player_chunk(p)->id);
-    if (out->revealed)
-        snprintf(out->answer, sizeof out->answer, "%.*s", ROOM_ANSWER - 1, p->answered);
+    if (out->revealed && room_answer(player_question(p), p->answered, out->answer, &ignored) != 0)
+        snprintf(out->answer, sizeof out->answer, "?"); /* a name of no node: wrong, and nothing else */
 }
 
 int present_reveal(struct player *p, struct err *e)
@@ -90,31 +99,32 @@ int follow_part(struct follower *f, const struct room_place *to, struct err *e)
     return 0;
 }
 
-void follow_ran(struct follower *f, const struct room_ran *ran)
-{
-    struct player *p = f->player;
-    struct err ignored = {0};
-    f->ran++;
-    if (ran->scene == ROOM_CHALLENGE) {
-        if (p->challenge != NULL && ran->epoch == f->epoch)
-            player_command(p, ran->branch, ran->at, ran->line, &ignored);
-        return;
-    }
-    if (ran->scene < 0 || (size_t)ran->scene >= p->run->scenes)
-        return;
-    struct lesson_scene *s = p->run->scene[ran->scene];
-    f->typed = true;
-    const struct tape *t = runner_tape(s->runner);
-    if (ran->branch < tape_branches(t) && ran->at <= tape_length(t, ran->branch) &&
-        runner_act_at(s->runner, ran->branch, ran->at, &ignored) == 0)
-        challenge_run(s, ran->line, &ignored);
-}
-
 static struct lesson_scene *scene_at(const struct player *p, int scene)
 {
     if (scene == ROOM_CHALLENGE)
         return p->challenge;
     return scene >= 0 && (size_t)scene < p->run->scenes ? p->run->scene[scene] : NULL;
+}
+
+void follow_ran(struct follower *f, const struct room_ran *ran)
+{
+    struct player *p = f->player;
+    struct lesson_scene *s = scene_at(p, ran->scene);
+    struct err ignored = {0};
+    bool mine = ran->scene != ROOM_CHALLENGE || ran->epoch == f->epoch; /* else of a challenge that is over */
+    f->ran++;
+    if (s == NULL || !mine)
+        return;
+    const struct tape *t = runner_tape(s->runner);
+    if (ran->branch >= tape_branches(t) || ran->at > tape_length(t, ran->branch))
+        return;
+    if (ran->scene == ROOM_CHALLENGE) {
+        player_command(p, ran->branch, ran->at, ran->line, &ignored);
+        return;
+    }
+    f->typed = true;
+    if (runner_act_at(s->runner, ran->branch, ran->at, &ignored) == 0)
+        challenge_run(s, ran->line, &ignored);
 }
 
 /* Grades what the presenter answered, for the words that are said to it. */

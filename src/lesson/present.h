@@ -30,7 +30,8 @@ struct follower {
 };
 
 /* The three steps, in this order: be at the part (with its challenge), run what is missing, stand at the step. -1 and
- * *e: this copy of the lesson has no such place; the player then stands at the beginning of some part. */
+ * *e: this copy of the lesson has no such place; the player then stands at the beginning of some part. A command of a
+ * challenge that is not open yet (its epoch is above the place's) waits for the next place. */
 int follow_part(struct follower *f, const struct room_place *to, struct err *e);
 void follow_ran(struct follower *f, const struct room_ran *ran); /* a command that failed there fails here */
 int follow_stand(struct follower *f, const struct room_place *to, struct err *e);

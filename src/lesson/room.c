@@ -15,7 +15,7 @@ static const char *const ROLES[] = {[ROOM_FOLLOW] = "follow", [ROOM_NOTES] = "no
 
 struct fields {
     const char *at, *end;
-    bool bad;
+    bool bad, open;          /* open: a blank has been read, so there must be another field */
 };
 
 /* One blank between fields, none at the ends. */
@@ -26,6 +26,7 @@ static void next_field(struct fields *f, const char **word, size_t *n)
     *n = (size_t)((stop != NULL ? stop : f->end) - f->at);
     f->bad |= *n == 0;
     f->at = stop != NULL ? stop + 1 : f->end;
+    f->open = stop != NULL;
 }
 
 static uint32_t number(struct fields *f, uint32_t most)
@@ -50,6 +51,7 @@ static int scene_number(struct fields *f)
     if (f->end - f->at >= 2 && f->at[1] == ' ' && (*f->at == '-' || *f->at == 'c')) {
         int scene = *f->at == 'c' ? ROOM_CHALLENGE : ROOM_NO_SCENE;
         f->at += 2;
+        f->open = true;
         return scene;
     }
     return (int)number(f, LESSON_ITEMS);
@@ -71,6 +73,8 @@ static bool printable(const char *text, size_t n)
 static void rest(struct fields *f, char *out, size_t cap, bool may)
 {
     size_t n = (size_t)(f->end - f->at);
+    f->bad |= !f->open; /* the blank before it */
+    f->open = false;
     f->bad |= n >= cap || (n == 0 && !may) || !printable(f->at, n);
     n = f->bad ? 0 : n;
     memcpy(out, f->at, n);
@@ -100,6 +104,7 @@ static void read_hello(struct fields *f, struct room_line *l)
             l->kind = ROOM_GUEST;
             l->u.role = (enum room_role)i;
             f->at = f->end;
+            f->open = false;
             return;
         }
     l->kind = ROOM_HELLO;
@@ -170,12 +175,13 @@ static void read_rest(struct fields *f, const char *word, size_t n, struct room_
         rest(f, l->u.error, sizeof l->u.error, false);
     } else {
         f->at = f->end; /* of a later version */
+        f->open = false;
     }
 }
 
 int room_read(const char *line, size_t n, struct room_line *out, struct err *e)
 {
-    struct fields f = {line, line + n, false};
+    struct fields f = {.at = line, .end = line + n};
     const char *word;
     size_t len;
     memset(out, 0, sizeof *out);
@@ -191,7 +197,7 @@ int room_read(const char *line, size_t n, struct room_line *out, struct err *e)
     } else {
         read_rest(&f, word, len, out);
     }
-    if (!f.bad && f.at == f.end)
+    if (!f.bad && !f.open && f.at == f.end)
         return 0;
     memset(out, 0, sizeof *out);
     return err_set(e, "a line of a classroom cannot be understood");
@@ -360,6 +366,12 @@ void room_tally_sort(struct room_tally *t)
             t->one[k] = t->one[k - 1];
             memcpy(&t->one[k - 1], &other, sizeof other);
         }
+}
+
+bool room_carries(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n < ROOM_TEXT && printable(text, n);
 }
 
 uint32_t room_sum(const char *text, size_t n)

@@ -105,6 +105,8 @@ int room_answer(const struct question *q, const char *answer, char out[ROOM_ANSW
 void room_tally_add(struct room_tally *t, const char *answer);
 void room_tally_sort(struct room_tally *t);
 
+bool room_carries(const char *text);   /* short enough for a line, and nothing in it that a terminal would act on */
+
 /* FNV-1a of a lesson's text. */
 uint32_t room_sum(const char *text, size_t n);
 
