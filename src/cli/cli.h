@@ -119,7 +119,7 @@
       "open a recording, run a script, or replay a trace, and step through it",                              \
       "A recording opens without a model. With --plain, or without a terminal, every event is printed.\n"    \
       "TRACE: .jsonl, .jsonl.zst, .jsonl.gz as for sweep; tokens are hash ids, the rule is sweep's. The cache\n" \
-      "holds --capacity blocks (1000); --requests A-B shows only these step by step.")                       \
+      "holds --capacity blocks (1000); --requests A-B shows only these step by step; --policy belady looks ahead.")                       \
     X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "history-mb output with-kv",                                     \
       "run a script and save all its steps as a recording",                                                  \
       "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md). --with-kv keeps keys, values and\n"    \
@@ -145,7 +145,10 @@
       "TRACE: JSON lines as Mooncake and Qwen-Bailian publish them, plain, .zst or .gz; - is standard input.\n" \
       "--capacity and --policy take lists separated by commas; without them: a range of sizes, all policies.\n"\
       "Every point is an exact replay of the whole trace on a cache of its own, on all cores. When slots are\n"\
-      "missing, the shortfall is evicted. At a terminal the points are drawn; Enter opens the stepper at one.")\
+      "missing, the shortfall is evicted. At a terminal the points are drawn; Enter opens the stepper at one.\n"\
+      "--policy can also name belady (the tree evicts the leaf that is read again last), bound (the most that any\n"\
+      "cache of this size could hit) and block-lru (no tree: single blocks, by stack distance; other figures than\n"\
+      "lru). They look ahead, so the whole trace is kept in memory.")\
     X(doctor, "doctor", "", "model json",                                                                    \
       "check this machine: libraries, model, data, terminal",                                                \
       "Exit code 1 if something that radixscope needs is missing.")                                          \

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "cli/interrupt.h"
@@ -24,7 +25,10 @@ int trace_options_of(const struct cli *c, struct trace_options *o, struct err *e
     *o = (struct trace_options){.capacity = TRACE_CAPACITY};
     if (capacity != NULL && replay_capacity_parse(capacity, strlen(capacity), &o->capacity, e) != 0)
         return -1;
-    if (policy != NULL && policy_parse(policy, &o->policy, e) != 0) {
+    bool belady = policy != NULL && strcasecmp(policy, policy_name(POLICY_COUNT)) == 0;
+    if (belady)
+        o->policy = POLICY_COUNT;
+    else if (policy != NULL && policy_parse(policy, &o->policy, e) != 0) {
         e->usage = true;
         return -1;
     }
@@ -37,8 +41,7 @@ int trace_options_of(const struct cli *c, struct trace_options *o, struct err *e
 
 static void block_text(void *ctx, uint32_t id, struct buf *b)
 {
-    (void)ctx;
-    buf_printf(b, "#%u", id);
+    buf_printf(b, "#%u", tracer_id(ctx, id));
 }
 
 static const char *base_name(const char *path)
@@ -169,7 +172,7 @@ static int watch(struct cli *c, struct tracer *t, const char *title, const struc
 int show_trace(struct cli *c, const char *path, const struct trace_options *o, struct err *e)
 {
     struct tracer *t = show_check_theme(c, e) == 0 ? tracer_new(path, o, e) : NULL;
-    struct ui_words words = {.said = {.token = block_text}, .bytes = block_text};
+    struct ui_words words = {.said = {.ctx = t, .token = block_text}, .bytes = block_text, .ctx = t};
     struct session s = {.act = NULL};
     struct buf b = {0};
     char title[128];

@@ -28,9 +28,12 @@ void sweep_table(const struct sweep *s, const char *path, struct buf *out)
     buf_printf(out, "# %s: %llu requests, %llu blocks of %u tokens (%s)\n", path, (unsigned long long)f->requests,
                (unsigned long long)f->blocks, s->block, mooncake_kind_name(s->kind));
     buf_puts(out, "# blocks that hit, in %; when slots are missing, the shortfall is evicted\n");
+    for (uint32_t k = 0; k < policies; k++)
+        if (s->point[k].policy >= POLICY_COUNT)
+            buf_printf(out, "# %s\n", sweep_policy_about(s->point[k].policy));
     buf_printf(out, "%12s", "capacity");
     for (uint32_t k = 0; k < policies; k++)
-        buf_printf(out, " %9s", policy_name(s->point[k].policy));
+        buf_printf(out, " %9s", sweep_policy_name(s->point[k].policy));
     buf_putc(out, '\n');
     for (uint32_t i = 0; i < s->points; i++) {
         struct buf capacity = {0};
@@ -106,8 +109,8 @@ enum { AXIS = 7, FOOT = 5 };  /* columns left of the plot, lines below it */
 
 static char letter(uint32_t policy)
 {
-    static const char LETTERS[POLICY_COUNT + 1] = "LFIMOPS";
-    return policy < POLICY_COUNT ? LETTERS[policy] : '?';
+    static const char LETTERS[SWEEP_POLICIES + 1] = "LFIMOPSBU=";
+    return policy < SWEEP_POLICIES ? LETTERS[policy] : '?';
 }
 
 static unsigned colour(uint32_t policy)
@@ -185,13 +188,30 @@ static void draw_point(const struct sweep_plot *p, uint32_t column, uint32_t row
 
 static void draw_legend(const struct sweep_plot *p, struct surface *s)
 {
-    int x = 1;
+    int x = 1, y = 1;
     for (uint32_t k = 0; k < p->policies; k++) {
         uint32_t policy = point_of(p, 0, k)->policy;
         unsigned style = k == p->row ? ROLE_SELECTED : colour(policy);
-        x = surface_printf(s, surface_all(s), x, 1, style, "%c %s", letter(policy), policy_name(policy)) + 2;
+        if (y == 1 && x + 2 + (int)strlen(sweep_policy_name(policy)) > s->w) {
+            y = 2;
+            x = 1;
+        }
+        x = surface_printf(s, surface_all(s), x, y, style, "%c %s", letter(policy), sweep_policy_name(policy)) + 2;
     }
-    surface_puts(s, surface_all(s), x, 1, ROLE_QUIET, "* several");
+    y = x + 9 > s->w ? 2 : y;
+    surface_puts(s, surface_all(s), x + 9 > s->w ? 1 : x, y, ROLE_QUIET, "* several");
+}
+
+/* The line below the hit rate: what was evicted, or why nothing was. */
+static void draw_what(const struct sweep_point *q, struct surface *s)
+{
+    struct rect all = surface_all(s);
+    if (!sweep_has_cache(q))
+        surface_puts(s, all, 1, s->h - 2, ROLE_TEXT, sweep_policy_about(q->policy));
+    else
+        surface_printf(s, all, 1, s->h - 2, ROLE_TEXT, "evicted: %llu nodes, %llu blocks; requests too big: %llu",
+                       (unsigned long long)q->f.evicted_nodes, (unsigned long long)q->f.evicted_blocks,
+                       (unsigned long long)q->f.too_big);
 }
 
 static void draw_words(const struct sweep_plot *p, struct surface *s)
@@ -200,16 +220,14 @@ static void draw_words(const struct sweep_plot *p, struct surface *s)
     const struct sweep_point *q = sweep_plot_at(p);
     struct buf c = {0};
     sweep_capacity(q->capacity, &c);
-    int x = surface_printf(s, all, 1, s->h - 3, ROLE_TEXT | STYLE_BOLD, "%s at %s blocks: %.4f %% hit", policy_name(q->policy),
+    int x = surface_printf(s, all, 1, s->h - 3, ROLE_TEXT | STYLE_BOLD, "%s at %s blocks: %.4f %% hit", sweep_policy_name(q->policy),
                            buf_text(&c), 100 * replay_hit_rate(&q->f));
     surface_printf(s, all, x, s->h - 3, ROLE_TEXT, " (%llu of %llu blocks)", (unsigned long long)q->f.hit_blocks,
                    (unsigned long long)q->f.blocks);
     if (p->message[0] != '\0')
         surface_puts(s, all, 1, s->h - 2, ROLE_ALERT, p->message);
     else
-        surface_printf(s, all, 1, s->h - 2, ROLE_TEXT, "evicted: %llu nodes, %llu blocks; requests too big: %llu",
-                       (unsigned long long)q->f.evicted_nodes, (unsigned long long)q->f.evicted_blocks,
-                       (unsigned long long)q->f.too_big);
+        draw_what(q, s);
     surface_puts(s, all, 1, s->h - 1, ROLE_KEY, "arrows choose   Enter: step through it   q quit");
     buf_free(&c);
 }
@@ -301,7 +319,10 @@ int sweep_plot_show(struct cli *c, const struct sweep *s, const char *path, stru
             break;
         struct trace_options o = {.capacity = sweep_plot_at(p)->capacity, .policy = sweep_plot_at(p)->policy, .block = s->block};
         struct err why = {0};
-        if (show_trace(c, path, &o, &why) < 0)
+        if (!sweep_has_cache(sweep_plot_at(p)))
+            snprintf(p->message, sizeof p->message, "no cache stands behind %s: choose another curve to step through",
+                     sweep_policy_name(o.policy));
+        else if (show_trace(c, path, &o, &why) < 0)
             snprintf(p->message, sizeof p->message, "%.150s", why.what);
     }
     xfree(p);

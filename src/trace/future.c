@@ -36,6 +36,16 @@ static int index_uses(struct future *f, struct err *e)
     return 0;
 }
 
+/* From a node of the trie one token down; a new node where none is. 0: no memory. */
+static uint32_t trie_step(struct keymap *trie, uint64_t at, uint32_t tok, uint32_t *nodes)
+{
+    uint64_t key = at << 32 | tok;
+    uint32_t next = keymap_get(trie, key);
+    if (next == 0 && keymap_put(trie, key, *nodes + 1))
+        next = ++*nodes;
+    return next;
+}
+
 /* The pages of one request: down the trie token by token, a new node where none is. */
 static bool add_path(struct future *f, struct keymap *trie, const struct load *l, uint32_t r, uint32_t *nodes)
 {
@@ -46,16 +56,11 @@ static bool add_path(struct future *f, struct keymap *trie, const struct load *l
                                    .slots = (q->kv + f->page_size - 1) / f->page_size};
     uint64_t at = 0x80000000u | q->ns; /* each namespace has a root of its own */
     for (uint32_t i = 0; i < q->kv / f->page_size * f->page_size; i++) {
-        uint64_t key = at << 32 | tok[i];
-        uint32_t next = keymap_get(trie, key);
-        if (next == 0) {
-            next = ++*nodes;
-            if (!keymap_put(trie, key, next))
-                return false;
-        }
-        at = next;
+        at = trie_step(trie, at, tok[i], nodes);
+        if (at == 0)
+            return false;
         if ((i + 1) % f->page_size == 0)
-            f->page[f->total++] = next;
+            f->page[f->total++] = (uint32_t)at;
     }
     out->pages = f->total - out->path;
     return true;
@@ -93,6 +98,32 @@ int future_of_pages(struct future *f, const uint32_t *const *path, const uint32_
         }
     }
     keymap_free(&number);
+    return rc == 0 ? index_uses(f, e) : -1;
+}
+
+int future_of_ids(struct future *f, const uint32_t *ids, const uint32_t *len, uint32_t requests, struct err *e)
+{
+    struct keymap trie = {0};
+    uint64_t total = 0;
+    for (uint32_t r = 0; r < requests; r++)
+        total += len[r];
+    if (total > UINT32_MAX / 4) {
+        *f = (struct future){0};
+        return err_set(e, "the trace is too large to look ahead in: %llu blocks", (unsigned long long)total);
+    }
+    int rc = room(f, requests, (uint32_t)total, e);
+    f->large_ones_read = true;
+    for (uint32_t r = 0; rc == 0 && r < requests; ids += len[r++]) {
+        f->request[r] = (struct future_request){f->total, len[r], len[r], len[r]};
+        uint32_t at = 0;
+        for (uint32_t i = 0; rc == 0 && i < len[r]; i++) {
+            at = trie_step(&trie, at, ids[i], &f->nodes);
+            if (at == 0)
+                rc = err_memory(e, keymap_bytes(&trie), "what comes");
+            f->page[f->total++] = at;
+        }
+    }
+    keymap_free(&trie);
     return rc == 0 ? index_uses(f, e) : -1;
 }
 
@@ -170,7 +201,7 @@ static bool look_ahead(struct bound *b, uint32_t pool_pages)
         return false;
     for (uint32_t r = f->requests; r-- > 0;) {
         const struct future_request *q = &f->request[r];
-        if (q->slots > pool_pages)
+        if (q->slots > pool_pages && !f->large_ones_read)
             continue;
         for (uint32_t i = 0; i < q->pages; i++) {
             uint32_t *seen = &next_of[f->page[q->path + i]];
@@ -186,7 +217,7 @@ static bool look_ahead(struct bound *b, uint32_t pool_pages)
 static uint32_t bound_step(struct bound *b, uint32_t r, uint32_t pool_pages)
 {
     const struct future_request *q = &b->f->request[r];
-    uint32_t hits = 0;
+    uint32_t hits = 0, takes = q->slots > pool_pages ? 0 : q->slots;
     for (uint32_t i = 0; i < q->pages; i++) {
         uint32_t node = b->f->page[q->path + i];
         bool there = b->until[node] != 0; /* kept only for the next one who has it: us */
@@ -195,7 +226,7 @@ static uint32_t bound_step(struct bound *b, uint32_t r, uint32_t pool_pages)
         b->kept -= there;
         b->until[node] = 0;
     }
-    while (b->kept > pool_pages - q->slots) {
+    while (b->kept > pool_pages - takes) {
         struct kept k = heap_pop(b);
         if (b->until[k.node] != k.until)
             continue; /* dropped or used since */
@@ -222,7 +253,8 @@ int future_bound(const struct future *f, uint32_t pool_pages, uint32_t *hit, uin
     *all = 0;
     bool ok = b.until != NULL && b.next != NULL && b.heap != NULL && look_ahead(&b, pool_pages);
     for (uint32_t r = 0; ok && r < f->requests; r++) {
-        uint32_t hits = f->request[r].slots > pool_pages ? 0 : bound_step(&b, r, pool_pages);
+        bool out = f->request[r].slots > pool_pages && !f->large_ones_read;
+        uint32_t hits = out ? 0 : bound_step(&b, r, pool_pages);
         *all += hits;
         if (hit != NULL)
             hit[r] = hits;

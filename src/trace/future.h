@@ -36,6 +36,7 @@ struct future {
     uint32_t *page;            /* (total) node of the trie, from 1 on */
     uint32_t *use_at, *use;    /* node n is read by requests use[use_at[n] … use_at[n + 1]), ascending */
     uint32_t requests, total, nodes, page_size;
+    bool large_ones_read;      /* a request that is larger than the pool hits, and takes no pages */
 };
 
 #define FUTURE_NEVER 0xffffffffu
@@ -45,13 +46,18 @@ int future_make(struct future *f, const struct load *l, uint32_t page_size, stru
  * which it reads the first reads[r]; equal numbers are equal prefixes. `slots` of a request are its pages. */
 int future_of_pages(struct future *f, const uint32_t *const *path, const uint32_t *pages, const uint32_t *reads,
                     uint32_t requests, struct err *e);
+/* The requests of a trace, hash ids one after another, len[r] of request r; every id is a page, and all of them are
+ * read. Equal beginnings are equal paths, whatever the ids are. A request that is larger than the pool is not left
+ * out: by sweep's rule (replay.h) it hits what is there. */
+int future_of_ids(struct future *f, const uint32_t *ids, const uint32_t *len, uint32_t requests, struct err *e);
 void future_done(struct future *f);
 
 /* The first request after `now` that reads the node; FUTURE_NEVER. */
 uint32_t future_next(const struct future *f, uint32_t node, uint32_t now);
 
 /* The bound: pages that each request hits at best, into hit (requests) unless NULL, and in all. A request that is
- * larger than the pool is left out. */
+ * larger than the pool is left out, unless large_ones_read: then it hits what is there, and its pages count as there
+ * afterwards, which no cache can do: a bound still, but not the least. */
 int future_bound(const struct future *f, uint32_t pool_pages, uint32_t *hit, uint64_t *all, struct err *e);
 
 #endif

@@ -14,6 +14,7 @@ static void hear_removed(void *ctx, uint32_t node)
     struct replay *r = ctx;
     r->f.evicted_nodes++;
     r->f.evicted_blocks += r->cache.w->node[node].len;
+    belady_removed(&r->belady, node);
 }
 
 int replay_open(struct replay *r, uint32_t capacity, uint32_t policy, uint64_t blocks, bool record, struct err *e)
@@ -39,10 +40,16 @@ void replay_close(struct replay *r)
 {
     if (r->t == NULL)
         return;
+    belady_free(&r->belady);
     cache_done(&r->cache);
     tape_free(r->t);
     xfree(r->slots);
     *r = (struct replay){0};
+}
+
+void replay_foresee(struct replay *r, const struct future *f)
+{
+    belady_init(&r->belady, f, &r->cache);
 }
 
 static void count(struct replay *r, uint32_t n, uint32_t matched)
@@ -79,6 +86,18 @@ static bool make_room(struct cache *c, uint32_t need, bool *got)
     return ok;
 }
 
+/* What is told to Belady's choice: a request begins, its match has split a node, it has ended. */
+static bool foresee(struct replay *r)
+{
+    return r->belady.f == NULL || belady_begin(&r->belady, (uint32_t)r->f.requests);
+}
+
+static void foresee_split(struct replay *r, struct match m, uint32_t nodes_before)
+{
+    if (r->cache.w->head.node_count > nodes_before)
+        belady_touch(&r->belady, r->cache.w->node[m.node].first_child);
+}
+
 int replay_request(struct replay *r, const uint32_t *ids, uint32_t n, struct err *e)
 {
     struct cache *c = &r->cache;
@@ -87,11 +106,16 @@ int replay_request(struct replay *r, const uint32_t *ids, uint32_t n, struct err
         return err_memory(e, n * sizeof *r->slots, "a request of a trace");
     if (cache_begin(c, n, e) != 0)
         return -1;
+    if (!foresee(r))
+        return cache_fail(c, e);
     struct key key = key_make(c->w, ids, n, n, 0);
-    struct match m = radix_match_prefix(c, &key, 0); /* R1 */
+    uint32_t nodes = c->w->head.node_count;
+    struct match m = radix_match_prefix(c, &key, 0), end = m; /* R1 */
     uint32_t need = n - m.units;
+    foresee_split(r, m, nodes);
     count(r, n, m.units);
     if (need == 0) { /* locking and unlocking leaves everything as it was */
+        belady_touch(&r->belady, m.node);
         cache_end(c);
         return 0;
     }
@@ -105,9 +129,10 @@ int replay_request(struct replay *r, const uint32_t *ids, uint32_t n, struct err
             return cache_fail(c, e);
         radix_path_slots((struct scene){c->w, c->s}, m.node, r->slots); /* R5 */
         slots_alloc(c, need, r->slots + m.units);
-        radix_insert(c, &key, r->slots, 0, false, 0, 0);
+        end = radix_insert(c, &key, r->slots, 0, false, 0, 0);
     }
     radix_dec_lock_ref(c, m.node, 0); /* R6 */
+    belady_touch(&r->belady, end.node);
     cache_end(c);
     return check_unlimited(r, e);
 }
@@ -136,8 +161,12 @@ static int admit(struct replay *r, uint32_t req, uint32_t n, bool *got, struct e
     struct cache *c = &r->cache;
     if (cache_begin(c, n, e) != 0)
         return -1;
+    if (!foresee(r))
+        return cache_fail(c, e);
+    uint32_t nodes = c->w->head.node_count;
     req_set_state(c, req, REQ_PREFILL, FINISH_NONE);
     struct match m = req_match_and_lock(c, req, n);
+    foresee_split(r, m, nodes);
     count(r, n, m.units);
     cache_end(c);
     if (cache_begin(c, n, e) != 0)
@@ -150,8 +179,10 @@ static int admit(struct replay *r, uint32_t req, uint32_t n, bool *got, struct e
     }
     if (!req_alloc(c, req, n, 0, got))
         return cache_fail(c, e);
-    if (!*got)
+    if (!*got) {
         req_unadmit(c, req);
+        belady_touch(&r->belady, m.node);
+    }
     cache_end(c);
     return 0;
 }
@@ -168,7 +199,16 @@ static int refuse(struct replay *r, uint32_t req, uint32_t n, struct err *e)
     return 0;
 }
 
-static int serve(struct replay *r, uint32_t req, uint32_t n, struct err *e)
+/* Where the path of ids ends in the tree: they are all there. */
+static uint32_t end_of(const struct cache *c, const uint32_t *ids, uint32_t n)
+{
+    uint32_t node = ROOT;
+    for (uint32_t at = 0; at < n && node != 0; at += c->w->node[node].len)
+        node = index_find(&c->index, (struct scene){c->w, c->s}, node, 0, ids + at);
+    return node;
+}
+
+static int serve(struct replay *r, uint32_t req, const uint32_t *ids, uint32_t n, struct err *e)
 {
     struct cache *c = &r->cache;
     const struct request *q = &c->w->request[req];
@@ -179,6 +219,8 @@ static int serve(struct replay *r, uint32_t req, uint32_t n, struct err *e)
     req_set_state(c, req, REQ_FINISHED, FINISH_LENGTH);
     if (!req_cache_finished(c, req, n, q->cached_len < n))
         return cache_fail(c, e);
+    if (r->belady.f != NULL)
+        belady_touch(&r->belady, end_of(c, ids, n));
     CACHE_EMIT(c, SERVED, req, q->cached_len, n - q->cached_len);
     cache_end(c);
     return 0;
@@ -189,7 +231,7 @@ int replay_recorded(struct replay *r, const uint32_t *ids, uint32_t n, struct er
     uint32_t req;
     bool got;
     if (arrive(r, ids, n, &req, e) != 0 || admit(r, req, n, &got, e) != 0 ||
-        (got ? serve(r, req, n, e) : refuse(r, req, n, e)) != 0)
+        (got ? serve(r, req, ids, n, e) : refuse(r, req, n, e)) != 0)
         return -1;
     return check_unlimited(r, e);
 }
@@ -214,7 +256,7 @@ int replay_begin(struct replay *r, const struct replay *before, const char *note
         return err_memory(e, strlen(note), "a note");
     if (cache_begin(c, 8, e) != 0)
         return -1;
-    CACHE_EMIT(c, START, c->w->head.pool, 1, c->w->head.policy, c->w->head.rules);
+    CACHE_EMIT(c, START, c->w->head.pool, 1, r->belady.f != NULL ? POLICY_COUNT : c->w->head.policy, c->w->head.rules);
     CACHE_EMIT(c, NOTE, text);
     cache_end(c);
     if (before == NULL || before->f.requests == 0)
@@ -237,6 +279,7 @@ int replay_begin(struct replay *r, const struct replay *before, const char *note
     CACHE_EMIT(c, SKIPPED, (uint32_t)before->f.requests, (uint32_t)before->f.blocks, (uint32_t)before->f.hit_blocks);
     cache_end(c);
     cache_moved(c); /* the child index and the leaves are those of an empty tree */
+    r->belady.whole = false;
     r->f = before->f;
     return 0;
 }

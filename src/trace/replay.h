@@ -18,7 +18,7 @@
 #ifndef RADIXSCOPE_TRACE_REPLAY_H
 #define RADIXSCOPE_TRACE_REPLAY_H
 
-#include "cache/cache.h"
+#include "trace/belady.h"
 
 #define REPLAY_UNLIMITED 0u                           /* a capacity */
 enum { REPLAY_MOST = WORLD_SLOTS - 4097 };            /* the largest pool */
@@ -32,6 +32,7 @@ struct replay {
     struct tape *t;           /* owned */
     struct cache cache;
     uint32_t capacity;        /* as asked for; REPLAY_UNLIMITED */
+    struct belady belady;     /* at rest unless somebody looks ahead */
     uint32_t *slots;          /* (room) of the request at hand */
     size_t room;
     struct replay_figures f;
@@ -41,6 +42,14 @@ struct replay {
  * need not be larger. -1 and *e: nothing to close. */
 int replay_open(struct replay *r, uint32_t capacity, uint32_t policy, uint64_t blocks, bool record, struct err *e);
 void replay_close(struct replay *r);
+
+/* From here on the victims are Belady's (belady.h), and the ids of request i are those of replay_path(f, i): not the
+ * trace's own, but the same tree. `f` is borrowed. Before the first request. */
+void replay_foresee(struct replay *r, const struct future *f);
+static inline const uint32_t *replay_path(const struct future *f, uint32_t i)
+{
+    return f->page + f->request[i].path;
+}
 
 int replay_request(struct replay *r, const uint32_t *ids, uint32_t n, struct err *e);
 

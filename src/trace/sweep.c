@@ -3,9 +3,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "trace/stack_distance.h"
 
 /* ---- lists ----------------------------------------------------------------------------------------------- */
 
@@ -43,16 +45,33 @@ static int add_capacity(void *ctx, const char *w, size_t n, struct err *e)
     return replay_capacity_parse(w, n, &v, e) != 0 ? -1 : add_number(ctx, v, e);
 }
 
+const char *sweep_policy_name(uint32_t policy)
+{
+    return policy == SWEEP_BOUND ? "bound" : policy == SWEEP_BLOCK_LRU ? "block-lru" : policy_name(policy);
+}
+
+const char *sweep_policy_about(uint32_t policy)
+{
+    switch (policy) {
+    case SWEEP_BELADY: return "belady: the tree evicts the leaf that is read again last; need not be the best";
+    case SWEEP_BOUND: return "bound: no cache; the most that any of this size could hit, knowing it all";
+    case SWEEP_BLOCK_LRU: return "block LRU: by stack distance; no tree, single blocks, other figures than lru";
+    default: return "";
+    }
+}
+
 static int add_policy(void *ctx, const char *w, size_t n, struct err *e)
 {
     char name[32] = "";
     uint32_t v;
     memcpy(name, w, n < sizeof name ? n : sizeof name - 1);
-    if (policy_parse(name, &v, e) == 0)
+    for (v = POLICY_COUNT; v < SWEEP_POLICIES; v++)
+        if (strcasecmp(name, sweep_policy_name(v)) == 0)
+            return add_number(ctx, v, e);
+    if (policy_parse(name, &v, NULL) == 0)
         return add_number(ctx, v, e);
-    if (e != NULL)
-        e->usage = true;
-    return -1;
+    err_usage(e, "'%s' is no eviction policy", name);
+    return err_hint(e, "use lru, lfu, fifo, mru, filo, priority or slru; belady, bound and block-lru look ahead");
 }
 
 static int make_points(struct sweep *s, const struct numbers *c, const struct numbers *p, struct err *e)
@@ -124,6 +143,9 @@ struct play {
     const struct batch *b;
     uint64_t most;           /* blocks of the whole trace, at most; 0: nobody knows */
     struct replay *replay;   /* (points); t == NULL: not open */
+    bool ahead;              /* the whole trace is one batch, and … */
+    struct future future;    /* … this is what comes */
+    uint32_t *distance;      /* stack_distances; NULL: nobody asks */
     atomic_uint next, ended; /* the next point to be taken; points that are done */
     atomic_bool stop;
     pthread_mutex_t lock;    /* of failure */
@@ -136,9 +158,8 @@ static bool stopped(const struct play *p)
     return atomic_load(&p->stop) || (p->s->cancel != NULL && atomic_load(p->s->cancel));
 }
 
-static int play_batch(struct play *p, struct replay *r, struct err *e)
+static int play_batch(struct play *p, struct replay *r, const uint32_t *ids, struct err *e)
 {
-    const uint32_t *ids = p->b->ids;
     for (size_t i = 0; i < p->b->n && !((i & 255) == 0 && stopped(p)); i++) {
         if (replay_request(r, ids, p->b->len[i], e) != 0)
             return -1;
@@ -147,14 +168,34 @@ static int play_batch(struct play *p, struct replay *r, struct err *e)
     return 0;
 }
 
+/* What no cache has to be replayed for. */
+static int look_point(const struct play *p, struct sweep_point *point, struct err *e)
+{
+    const struct future *f = &p->future;
+    uint32_t pool = point->capacity == REPLAY_UNLIMITED ? UINT32_MAX : point->capacity;
+    point->f = (struct replay_figures){.requests = f->requests, .blocks = f->total};
+    for (uint32_t d = 1; point->policy == SWEEP_BLOCK_LRU && d <= f->nodes && d <= pool; d++)
+        point->f.hit_blocks += p->distance[d];
+    if (point->policy != SWEEP_BOUND)
+        return 0;
+    for (uint32_t r = 0; r < f->requests; r++)
+        point->f.too_big += f->request[r].slots > pool;
+    return future_bound(f, pool, NULL, &point->f.hit_blocks, e);
+}
+
 static int play_point(struct play *p, uint32_t i, struct err *e)
 {
     struct replay *r = &p->replay[i];
     struct sweep_point *point = &p->s->point[i];
+    if (!sweep_has_cache(point))
+        return look_point(p, point, e);
+    bool belady = point->policy == SWEEP_BELADY;
     uint64_t whole = p->b->first && p->b->last ? p->b->ids_n + 1 : p->most;
-    if (r->t == NULL && replay_open(r, point->capacity, point->policy, whole, false, e) != 0)
+    if (r->t == NULL && replay_open(r, point->capacity, belady ? POLICY_LRU : point->policy, whole, false, e) != 0)
         return -1;
-    int rc = play_batch(p, r, e);
+    if (belady)
+        replay_foresee(r, &p->future);
+    int rc = play_batch(p, r, belady ? p->future.page : p->b->ids, e);
     point->f = r->f;
     if (p->b->last)
         replay_close(r);
@@ -251,7 +292,7 @@ static int play_all(struct play *p, struct sweep_progress *at, struct err *e)
 static int read_batch(struct play *p, struct batch *b, struct mooncake *m, struct lines *l,
                       struct mooncake_request *ahead, bool *held, struct sweep_progress *at, struct err *e)
 {
-    size_t most = p->s->batch != 0 ? p->s->batch : SWEEP_BATCH;
+    size_t most = p->ahead ? SIZE_MAX : p->s->batch != 0 ? p->s->batch : SWEEP_BATCH;
     int rc = 1;
     b->ids_n = b->n = 0;
     while (!stopped(p)) {
@@ -271,6 +312,20 @@ static int read_batch(struct play *p, struct batch *b, struct mooncake *m, struc
     return rc < 0 ? -1 : 0;
 }
 
+/* What comes, when some point asks for it: the batch is the whole trace then. */
+static int look_ahead(struct play *p, const struct batch *b, struct err *e)
+{
+    bool distances = false;
+    for (uint32_t i = 0; i < p->s->points; i++)
+        distances = distances || p->s->point[i].policy == SWEEP_BLOCK_LRU;
+    if (!p->ahead)
+        return 0;
+    if (future_of_ids(&p->future, b->ids, b->len, (uint32_t)b->n, e) != 0)
+        return err_hint(e, "leave out belady, bound and block-lru, which look ahead");
+    p->distance = distances ? stack_distances(&p->future) : NULL;
+    return !distances || p->distance != NULL ? 0 : err_memory(e, p->future.nodes * 4ull, "stack distances");
+}
+
 static int play_trace(struct play *p, struct lines *l, struct mooncake *m, struct batch *b, struct err *e)
 {
     struct sweep_progress at = {.size = lines_size(l)};
@@ -278,6 +333,8 @@ static int play_trace(struct play *p, struct lines *l, struct mooncake *m, struc
     bool held = false;
     for (b->first = true; !b->last || b->first; b->first = false) {
         if (read_batch(p, b, m, l, &ahead, &held, &at, e) != 0)
+            return -1;
+        if (!stopped(p) && look_ahead(p, b, e) != 0)
             return -1;
         p->most = lines_values(l);
         p->s->block = mooncake_block(m);
@@ -292,6 +349,8 @@ enum sweep_result sweep_run(struct sweep *s, struct lines *l, struct err *e)
 {
     struct batch b = {0};
     struct play p = {.s = s, .b = &b, .replay = xcalloc(s->points, sizeof *p.replay)};
+    for (uint32_t i = 0; i < s->points; i++)
+        p.ahead = p.ahead || s->point[i].policy >= POLICY_COUNT;
     struct mooncake *m = p.replay != NULL ? mooncake_new(l, s->block, e) : NULL;
     int rc = p.replay == NULL ? err_memory(e, s->points * sizeof *p.replay, "a sweep") : -1;
     if (m != NULL) {
@@ -304,6 +363,8 @@ enum sweep_result sweep_run(struct sweep *s, struct lines *l, struct err *e)
     for (uint32_t i = 0; p.replay != NULL && i < s->points; i++)
         replay_close(&p.replay[i]);
     mooncake_free(m);
+    future_done(&p.future);
+    xfree(p.distance);
     xfree(p.replay);
     xfree(b.ids);
     xfree(b.len);
@@ -320,43 +381,39 @@ void sweep_capacity(uint32_t capacity, struct buf *out)
         buf_printf(out, "%u", capacity);
 }
 
-/*  the fields that are numbers, in order: X(name, value) */
-#define FIGURES(X)                                                                                           \
-    X("requests_too_big", p->f.too_big)                                                                      \
-    X("evicted_nodes", p->f.evicted_nodes)                                                                   \
-    X("evicted_blocks", p->f.evicted_blocks)
+/* What only a cache has. */
+static void put_evicted(const struct sweep_point *p, const char *nodes, const char *blocks, const char *none, struct buf *out)
+{
+    buf_puts(out, nodes);
+    if (sweep_has_cache(p))
+        buf_printf(out, "%llu%s%llu", (unsigned long long)p->f.evicted_nodes, blocks, (unsigned long long)p->f.evicted_blocks);
+    else
+        buf_printf(out, "%s%s%s", none, blocks, none);
+}
 
 void sweep_json(const struct sweep_point *p, struct buf *out)
 {
     bool all = p->capacity == REPLAY_UNLIMITED;
-    buf_printf(out, "{\"policy\": \"%s\", \"capacity\": %s", policy_name(p->policy), all ? "\"" : "");
+    buf_printf(out, "{\"policy\": \"%s\", \"capacity\": %s", sweep_policy_name(p->policy), all ? "\"" : "");
     sweep_capacity(p->capacity, out);
-    buf_printf(out, "%s, \"requests\": %llu, \"blocks\": %llu, \"hit_blocks\": %llu, \"hit_rate\": %.6f", all ? "\"" : "",
-               (unsigned long long)p->f.requests, (unsigned long long)p->f.blocks,
-               (unsigned long long)p->f.hit_blocks, replay_hit_rate(&p->f));
-#define X(name, value) buf_printf(out, ", \"%s\": %llu", name, (unsigned long long)(value));
-    FIGURES(X)
-#undef X
+    buf_printf(out, "%s, \"requests\": %llu, \"blocks\": %llu, \"hit_blocks\": %llu, \"hit_rate\": %.6f, \"requests_too_big\": %llu",
+               all ? "\"" : "", (unsigned long long)p->f.requests, (unsigned long long)p->f.blocks,
+               (unsigned long long)p->f.hit_blocks, replay_hit_rate(&p->f), (unsigned long long)p->f.too_big);
+    put_evicted(p, ", \"evicted_nodes\": ", ", \"evicted_blocks\": ", "null", out);
     buf_puts(out, "}\n");
 }
 
 void sweep_csv_head(struct buf *out)
 {
-    buf_puts(out, "policy,capacity,requests,blocks,hit_blocks,hit_rate");
-#define X(name, value) buf_printf(out, ",%s", name);
-    FIGURES(X)
-#undef X
-    buf_putc(out, '\n');
+    buf_puts(out, "policy,capacity,requests,blocks,hit_blocks,hit_rate,requests_too_big,evicted_nodes,evicted_blocks\n");
 }
 
 void sweep_csv(const struct sweep_point *p, struct buf *out)
 {
-    buf_printf(out, "%s,", policy_name(p->policy));
+    buf_printf(out, "%s,", sweep_policy_name(p->policy));
     sweep_capacity(p->capacity, out);
-    buf_printf(out, ",%llu,%llu,%llu,%.6f", (unsigned long long)p->f.requests, (unsigned long long)p->f.blocks,
-               (unsigned long long)p->f.hit_blocks, replay_hit_rate(&p->f));
-#define X(name, value) buf_printf(out, ",%llu", (unsigned long long)(value));
-    FIGURES(X)
-#undef X
+    buf_printf(out, ",%llu,%llu,%llu,%.6f,%llu", (unsigned long long)p->f.requests, (unsigned long long)p->f.blocks,
+               (unsigned long long)p->f.hit_blocks, replay_hit_rate(&p->f), (unsigned long long)p->f.too_big);
+    put_evicted(p, ",", ",", "", out);
     buf_putc(out, '\n');
 }

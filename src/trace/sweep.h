@@ -7,6 +7,12 @@
  * A trace that fits one batch is played point by point, and a point's tree goes when it is done. A longer one
  * keeps all the trees, never more of the trace than a batch: memory grows with the live trees.
  *
+ * Three lists of figures look ahead, so the whole trace is one batch when one of them is asked for (future.h):
+ *
+ *      belady      exact replays of the tree, which evicts the leaf that is read again last (belady.h)
+ *      bound       no cache: the most blocks that any of this size could hit
+ *      block-lru   no tree: single blocks, all capacities in one pass (stack_distance.h); it gives other figures
+ *
  * Points are taken one by one from a common counter; what a point's figures are depends on nothing else.
  */
 #ifndef RADIXSCOPE_TRACE_SWEEP_H
@@ -20,10 +26,12 @@
 
 enum { SWEEP_BATCH = 1 << 20, SWEEP_POINTS = 4096, SWEEP_THREADS = 64 };
 
-/* One curve of the plot. A policy that is no enum policy (Belady's optimum) would be named here. */
+/* Behind enum policy. */
+enum sweep_policy { SWEEP_BELADY = POLICY_COUNT, SWEEP_BOUND, SWEEP_BLOCK_LRU, SWEEP_POLICIES };
+
 struct sweep_point {
     uint32_t capacity;               /* REPLAY_UNLIMITED */
-    uint32_t policy;                 /* enum policy */
+    uint32_t policy;                 /* enum policy, enum sweep_policy */
     struct replay_figures f;
 };
 
@@ -48,9 +56,16 @@ struct sweep {
 enum sweep_result { SWEEP_DONE = 0, SWEEP_FAILED = -1, SWEEP_CANCELLED = 1 };
 
 /* The points of "1000,5000,unlimited" and "lru,lfu" into s: capacities outer, policies inner, in the order given.
- * NULL policies: all of SGLang's. -1 and *e (a usage error). */
+ * NULL policies: all of SGLang's. Those of enum sweep_policy stand there only when they are named. -1 and *e (a usage error). */
 int sweep_points(struct sweep *s, const char *capacities, const char *policies, struct err *e);
 void sweep_done(struct sweep *s);
+const char *sweep_policy_name(uint32_t policy);
+const char *sweep_policy_about(uint32_t policy); /* of enum sweep_policy: one line */
+/* Has the point a cache, in which something is evicted? bound and block-lru have none. */
+static inline bool sweep_has_cache(const struct sweep_point *p)
+{
+    return p->policy <= SWEEP_BELADY;
+}
 
 /* Play the trace that `l` gives on every point, from empty caches. */
 enum sweep_result sweep_run(struct sweep *s, struct lines *l, struct err *e);

@@ -18,7 +18,10 @@ struct tracer {
     struct mooncake *trace;
     struct mooncake_request one;  /* the next request; its ids are good until the next read */
     struct replay replay;
-    char note[400];
+    struct future future;         /* Belady's choice: what comes; requests == 0: nobody looks ahead */
+    uint32_t *id_of;              /* (future.nodes + 1) the id that a token stands for; NULL: itself */
+    uint32_t at;                  /* the next request's place in what comes */
+    char note[700];
     pthread_t thread;
     bool started;
     atomic_bool cancel;
@@ -36,10 +39,93 @@ static void tell(const struct tracer *t)
     while (n < 0 && errno == EINTR);
 }
 
+/* What the tree is made with: where Belady chooses, its own order is not asked. */
+static uint32_t tree_policy(const struct tracer *t)
+{
+    return t->o.policy < POLICY_COUNT ? t->o.policy : POLICY_LRU;
+}
+
 /* How large an unlimited pool must be; 0: it cannot be known. */
 static uint64_t most_blocks(const struct tracer *t)
 {
     return t->o.capacity == REPLAY_UNLIMITED ? lines_values(t->lines) : 0;
+}
+
+/* ---- looking ahead --------------------------------------------------------------------------------------- */
+
+struct whole {
+    uint32_t *ids, *len;
+    size_t ids_n, n, ids_cap, len_cap;
+};
+
+static bool keep(struct whole *k, const struct mooncake_request *r)
+{
+    void *ids = k->ids, *len = k->len;
+    bool ok = xgrow(&ids, &k->ids_cap, k->ids_n + r->n + 1, sizeof *k->ids);
+    k->ids = ids;
+    ok = ok && xgrow(&len, &k->len_cap, k->n + 1, sizeof *k->len);
+    k->len = len;
+    if (!ok)
+        return false;
+    if (r->n > 0)
+        memcpy(k->ids + k->ids_n, r->ids, r->n * sizeof *r->ids);
+    k->ids_n += r->n;
+    k->len[k->n++] = r->n;
+    return true;
+}
+
+static void note_progress(struct tracer *t, uint64_t requests);
+
+/* The whole trace, from t->one on. */
+static int read_whole(struct tracer *t, struct whole *k, struct err *e)
+{
+    int rc;
+    do {
+        if (!keep(k, &t->one))
+            return err_memory(e, k->ids_cap * 8, "a trace to look ahead in");
+        if ((k->n & 1023) == 0) {
+            note_progress(t, 0);
+            tell(t);
+        }
+        rc = mooncake_next(t->trace, &t->one, e);
+    } while (rc == 1 && !atomic_load(&t->cancel));
+    return rc;
+}
+
+static int give_future(struct tracer *t, uint32_t n)
+{
+    const struct future_request *q = &t->future.request[n];
+    t->one = (struct mooncake_request){.ids = replay_path(&t->future, n), .n = q->pages};
+    t->at = n + 1;
+    return 1;
+}
+
+/* Belady's choice: what comes, and the first request as the tree sees it. */
+static int look_ahead(struct tracer *t, struct err *e)
+{
+    struct whole k = {0};
+    int rc = read_whole(t, &k, e);
+    if (rc == 0)
+        rc = future_of_ids(&t->future, k.ids, k.len, (uint32_t)k.n, e);
+    if (rc == 0 && (t->id_of = xcalloc((size_t)t->future.nodes + 1, sizeof *t->id_of)) == NULL)
+        rc = err_memory(e, t->future.nodes * sizeof *t->id_of, "a trace to look ahead in");
+    for (uint32_t i = 0; rc == 0 && i < t->future.total; i++)
+        t->id_of[t->future.page[i]] = k.ids[i];
+    xfree(k.ids);
+    xfree(k.len);
+    if (rc == 0) {
+        replay_foresee(&t->replay, &t->future);
+        give_future(t, 0);
+    }
+    return rc < 0 ? -1 : 0; /* 1: cancelled */
+}
+
+/* As mooncake_next, from the trace or from what was read of it. */
+static int next_request(struct tracer *t, struct err *e)
+{
+    if (t->future.requests == 0)
+        return mooncake_next(t->trace, &t->one, e);
+    return t->at < t->future.requests ? give_future(t, t->at) : 0;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------ */
@@ -63,7 +149,7 @@ static int skip_to_first(struct tracer *t, struct replay *before, struct err *e)
             note_progress(t, before->f.requests);
             tell(t);
         }
-        rc = mooncake_next(t->trace, &t->one, e);
+        rc = next_request(t, e);
     }
     if (rc == 0)
         return err_set(e, "%s has %llu requests; there is no request %llu", lines_name(t->lines),
@@ -76,8 +162,10 @@ static int begin(struct tracer *t, struct err *e)
     struct replay before;
     if (t->o.first <= 1)
         return replay_begin(&t->replay, NULL, t->note, e);
-    if (replay_open(&before, t->o.capacity, t->o.policy, most_blocks(t), false, e) != 0)
+    if (replay_open(&before, t->o.capacity, tree_policy(t), most_blocks(t), false, e) != 0)
         return -1;
+    if (t->future.requests != 0)
+        replay_foresee(&before, &t->future);
     int rc = skip_to_first(t, &before, e);
     if (rc == 1 && !atomic_load(&t->cancel))
         rc = replay_begin(&t->replay, &before, t->note, e);
@@ -87,7 +175,8 @@ static int begin(struct tracer *t, struct err *e)
 
 static int play(struct tracer *t, struct err *e)
 {
-    int rc = begin(t, e) == 0 ? 1 : -1;
+    int rc = t->o.policy == POLICY_COUNT ? look_ahead(t, e) : 0;
+    rc = rc == 0 && begin(t, e) == 0 ? 1 : -1;
     tell(t);
     while (rc == 1 && !atomic_load(&t->cancel)) {
         if (replay_recorded(&t->replay, t->one.ids, t->one.n, e) != 0)
@@ -99,7 +188,7 @@ static int play(struct tracer *t, struct err *e)
         }
         if (n == t->o.last)
             break;
-        rc = mooncake_next(t->trace, &t->one, e);
+        rc = next_request(t, e);
     }
     return rc < 0 ? -1 : 0;
 }
@@ -141,7 +230,8 @@ static void write_note(struct tracer *t)
     snprintf(t->note, sizeof t->note,
              "A trace: a token here is a hash id and stands for a block of %u tokens, a slot holds a block. Nothing is "
              "computed. The rule is that of `sweep`: when slots are missing, only the shortfall is evicted; the engine "
-             "asks for the full amount.", mooncake_block(t->trace));
+             "asks for the full amount.%s", mooncake_block(t->trace),
+             t->o.policy < POLICY_COUNT ? "" : " Who goes is Belady's choice: the leaf that the trace reads again last.");
 }
 
 struct tracer *tracer_new(const char *path, const struct trace_options *o, struct err *e)
@@ -158,7 +248,7 @@ struct tracer *tracer_new(const char *path, const struct trace_options *o, struc
     pthread_cond_init(&t->changed, NULL);
     if (open_pipe(t, e) != 0 || (t->lines = lines_open(path, e)) == NULL ||
         (t->trace = mooncake_new(t->lines, o->block, e)) == NULL || mooncake_next(t->trace, &t->one, e) != 1 ||
-        replay_open(&t->replay, o->capacity, o->policy, most_blocks(t), true, e) != 0) {
+        replay_open(&t->replay, o->capacity, tree_policy(t), most_blocks(t), true, e) != 0) {
         tracer_free(t);
         return NULL;
     }
@@ -194,6 +284,8 @@ void tracer_free(struct tracer *t)
     if (t->started)
         pthread_join(t->thread, NULL);
     replay_close(&t->replay);
+    future_done(&t->future);
+    xfree(t->id_of);
     mooncake_free(t->trace);
     lines_close(t->lines);
     for (int i = 0; i < 2; i++)
@@ -234,6 +326,11 @@ void tracer_drain(struct tracer *t)
     char some[64];
     while (read(t->pipe[0], some, sizeof some) > 0)
         ;
+}
+
+uint32_t tracer_id(const struct tracer *t, uint32_t token)
+{
+    return t->id_of != NULL && token <= t->future.nodes ? t->id_of[token] : token;
 }
 
 const char *tracer_note(const struct tracer *t)

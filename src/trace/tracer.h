@@ -18,7 +18,7 @@ struct tracer; /* opaque */
 
 struct trace_options {
     uint32_t capacity;       /* REPLAY_UNLIMITED */
-    uint32_t policy;
+    uint32_t policy;         /* POLICY_COUNT: Belady's choice, for which the whole trace is read first */
     uint32_t block;          /* tokens of a block; 0: the trace's own */
     uint64_t first, last;    /* requests to show, from 1; 0: from the beginning, to the end */
     size_t history_limit;    /* bytes; 0: none */
@@ -45,6 +45,8 @@ void tracer_wait(struct tracer *t);                 /* until it has ended */
 void tracer_get_status(struct tracer *t, struct tracer_status *out);
 int tracer_fd(const struct tracer *t);
 void tracer_drain(struct tracer *t);
+/* The hash id that a token of the tape stands for: itself, but where Belady chooses (replay_foresee). */
+uint32_t tracer_id(const struct tracer *t, uint32_t token);
 const char *tracer_note(const struct tracer *t);    /* what a token is here, and whose rule it is */
 
 /* "17-60", "17-", "17": requests of a trace. -1 and *e (a usage error). */

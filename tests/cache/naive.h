@@ -64,6 +64,8 @@ struct naive {
     void (*freed)(void *ctx, const uint32_t *slots, uint32_t n);
     void (*removed)(void *ctx, uint32_t id);
     void (*stored)(void *ctx, uint32_t id);
+    bool (*before)(const struct naive *m, uint32_t a, uint32_t b); /* goes a before b? instead of the policy's order */
+    const void *choose_ctx;
     unsigned long splits, evictions, duplicates, refused, merges; /* what a run has met */
 };
 
@@ -474,7 +476,7 @@ static inline uint32_t n_victim(const struct naive *m)
     uint32_t best = 0;
     for (uint32_t i = 0; i < m->rows; i++) {
         uint32_t id = m->own[i];
-        if (m->node[id].lock == 0 && (best == 0 || n_before(m, id, best)) && n_evictable(m, id))
+        if (m->node[id].lock == 0 && (best == 0 || (m->before != NULL ? m->before : n_before)(m, id, best)) && n_evictable(m, id))
             best = id;
     }
     return best;

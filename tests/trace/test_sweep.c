@@ -18,6 +18,7 @@
 #include "script/runner.h"
 #include "tape/check.h"
 #include "trace/excerpt.h"
+#include "trace/stack_distance.h"
 #include "trace/sweep.h"
 #include "trace/tracer.h"
 
@@ -51,15 +52,42 @@ static void make_trace(struct random_trace *t, uint64_t seed, uint32_t requests)
 
 static unsigned long oracle_evictions, oracle_refused;
 
+/* Belady's choice by looking: the first request from here on whose path holds the first block of the node. */
+struct ahead {
+    const struct random_trace *t;
+    uint32_t now;
+};
+
+static uint32_t next_reader(const struct naive *m, uint32_t id)
+{
+    const struct ahead *a = m->choose_ctx;
+    const struct n_row *end = &m->row[n_end(m, id)];
+    uint32_t first = m->ends[n_end(m, id)] - n_len(m, id) + 1;
+    for (uint32_t i = a->now + 1; i < a->t->n; i++)
+        if (a->t->len[i] >= first && memcmp(a->t->ids[i], end->tok, first * sizeof(uint32_t)) == 0)
+            return i;
+    return UINT32_MAX;
+}
+
+static bool read_later(const struct naive *m, uint32_t a, uint32_t b)
+{
+    uint32_t one = next_reader(m, a), two = next_reader(m, b);
+    return one != two ? one > two : m->node[a].last < m->node[b].last;
+}
+
 /* The rule of replay.h, word for word, on the model. */
 static struct replay_figures oracle(const struct random_trace *t, uint32_t capacity, uint32_t policy)
 {
-    struct world_config cfg = {.pool = capacity, .page_size = 1, .policy = policy};
+    struct world_config cfg = {.pool = capacity, .page_size = 1, .policy = policy % POLICY_COUNT};
     struct naive *m = calloc(1, sizeof *m);
     struct replay_figures f = {0};
+    struct ahead ahead = {.t = t};
     uint32_t slots[N_RAW];
     n_init(m, &cfg);
+    m->before = policy == SWEEP_BELADY ? read_later : NULL;
+    m->choose_ctx = &ahead;
     for (uint32_t i = 0; i < t->n; i++) {
+        ahead.now = i;
         uint32_t n = t->len[i], nodes;
         struct n_match have = n_match(m, 0, t->ids[i], n, slots);
         uint32_t need = n - have.units;
@@ -131,6 +159,153 @@ static void test_against_the_model(void **state)
     assert_true(oracle_evictions > 10000 && oracle_refused > 1000);
 }
 
+/* A block LRU, block by block: the list of blocks (as prefixes) by their last use. */
+static uint64_t block_lru(const struct future *f, uint32_t capacity)
+{
+    static uint32_t stack[8192];
+    uint32_t n = 0;
+    uint64_t hits = 0;
+    for (uint32_t r = 0; r < f->requests; r++) {
+        const uint32_t *page = replay_path(f, r);
+        for (uint32_t i = 0; i < f->request[r].pages; i++)
+            for (uint32_t k = 0; k < n && k < capacity; k++)
+                hits += stack[k] == page[i];
+        for (uint32_t i = f->request[r].pages; i-- > 0;) {
+            uint32_t k = 0;
+            while (k < n && stack[k] != page[i])
+                k++;
+            n += k == n;
+            memmove(stack + 1, stack, k * sizeof *stack);
+            stack[0] = page[i];
+        }
+    }
+    return hits;
+}
+
+static int future_of(const struct random_trace *t, struct future *f, struct err *e)
+{
+    static uint32_t ids[300 * 24];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->n; n += t->len[i++])
+        memcpy(ids + n, t->ids[i], t->len[i] * sizeof *ids);
+    return future_of_ids(f, ids, t->len, t->n, e);
+}
+
+static void flat_ids(const struct random_trace *t, struct future *f)
+{
+    struct err e = {0};
+    assert_int_equal(future_of(t, f, &e), 0);
+}
+
+/* Belady's choice against the model that looks for itself; what looks ahead is never below what does not; unlimited,
+ * all are one. */
+static void test_looking_ahead(void **state)
+{
+    (void)state;
+    static const uint32_t AT[] = {3, 17, 40, 90, REPLAY_UNLIMITED};
+    unsigned long better = 0, evicted = 0, refused = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        static struct random_trace t;
+        struct sweep s = {.batch = seed % 3 == 0 ? 7 : 0, .threads = 1 + (uint32_t)seed % 3};
+        struct future f;
+        struct err e = {0};
+        make_trace(&t, seed, 120);
+        flat_ids(&t, &f);
+        assert_int_equal(sweep_points(&s, "3,17,40,90,unlimited", "lru,Belady,bound,block-lru", &e), 0);
+        run_text(&s, &t.text);
+        for (uint32_t i = 0; i < ARRAY_LEN(AT); i++) {
+            uint32_t pool = AT[i] == REPLAY_UNLIMITED ? N_ROWS : AT[i];
+            const struct sweep_point *p = &s.point[4 * i];
+            struct replay_figures want = oracle(&t, pool, SWEEP_BELADY);
+            same_figures(&p[1].f, &want);
+            assert_true(p[1].f.hit_blocks <= p[2].f.hit_blocks && p[0].f.hit_blocks <= p[2].f.hit_blocks);
+            assert_int_equal(p[3].f.hit_blocks, block_lru(&f, AT[i] == REPLAY_UNLIMITED ? UINT32_MAX : AT[i]));
+            for (uint32_t k = 0; k < 4; k++)
+                assert_true(p[k].f.requests == 120 && p[k].f.blocks == p[0].f.blocks &&
+                            (AT[i] != REPLAY_UNLIMITED || p[k].f.hit_blocks == p[0].f.hit_blocks));
+            assert_true(p[2].f.too_big == p[1].f.too_big);
+            better += p[1].f.hit_blocks > p[0].f.hit_blocks;
+            evicted += want.evicted_nodes;
+            refused += want.too_big;
+        }
+        future_done(&f);
+        sweep_done(&s);
+        buf_free(&t.text);
+    }
+    assert_true(better > 50 && evicted > 3000 && refused > 100);
+}
+
+/* The most that any cache can hit: every set of blocks that could be kept is tried. hits[set]: -1 never met. */
+static int best_of_all(const struct future *f, uint32_t pool)
+{
+    static int hits[1 << 12], next[1 << 12];
+    uint32_t sets = 1u << f->nodes;
+    for (uint32_t s = 0; s < sets; s++)
+        hits[s] = s == 0 ? 0 : -1;
+    for (uint32_t r = 0; r < f->requests; r++) {
+        uint32_t path = 0;
+        for (uint32_t i = 0; i < f->request[r].pages; i++)
+            path |= 1u << (replay_path(f, r)[i] - 1);
+        bool large = f->request[r].pages > pool;
+        memset(next, -1, sizeof next);
+        for (uint32_t s = 0; s < sets; s++)
+            for (uint32_t kept = s, more = hits[s] >= 0; more; more = kept != 0, kept = (kept - 1) & s) {
+                uint32_t then = large ? kept : kept | path;
+                int now = hits[s] + __builtin_popcount(s & path);
+                if ((uint32_t)__builtin_popcount(then) <= pool && now > next[then])
+                    next[then] = now;
+            }
+        memcpy(hits, next, sizeof hits);
+    }
+    int best = 0;
+    for (uint32_t s = 0; s < sets; s++)
+        best = hits[s] > best ? hits[s] : best;
+    return best;
+}
+
+/* On small traces: the bound is what trying everything finds (with requests that are too large: not less), and
+ * where each request is one block, so is Belady's choice. */
+static void test_against_everything(void **state)
+{
+    (void)state;
+    struct prng r;
+    unsigned long exact = 0, met = 0;
+    prng_seed(&r, 5);
+    for (uint32_t round = 0; round < 120; round++) {
+        struct future f;
+        struct err e = {0};
+        uint32_t ids[40], len[12], n = 0, deep = round % 3 == 0 ? 1 : 4, kinds = deep == 1 ? 6 : 2;
+        for (uint32_t q = 0; q < 12; q++) {
+            len[q] = 1 + prng_below(&r, deep > 1 ? 3 : 1);
+            for (uint32_t i = 0; i < len[q]; i++)
+                ids[n++] = prng_below(&r, i == 2 ? 1 : kinds);
+        }
+        assert_int_equal(future_of_ids(&f, ids, len, 12, &e), 0);
+        assert_true(f.nodes <= 12);
+        for (uint32_t pool = 1; pool <= 4; pool++) {
+            struct replay belady;
+            uint64_t bound;
+            bool large = false;
+            assert_int_equal(future_bound(&f, pool, NULL, &bound, &e), 0);
+            assert_int_equal(replay_open(&belady, pool, POLICY_LRU, 0, false, &e), 0);
+            replay_foresee(&belady, &f);
+            for (uint32_t q = 0; q < 12; q++) {
+                large = large || len[q] > pool;
+                assert_int_equal(replay_request(&belady, replay_path(&f, q), len[q], &e), 0);
+            }
+            int best = best_of_all(&f, pool);
+            assert_true(large ? (int)bound >= best : (int)bound == best);
+            assert_true((int)belady.f.hit_blocks <= best);
+            assert_true(deep > 1 || (int)belady.f.hit_blocks == best);
+            exact += !large;
+            met += (uint64_t)best;
+            replay_close(&belady);
+        }
+        future_done(&f);
+    }
+    assert_true(exact > 200 && met > 500);
+}
+
 /* With a tape, every moment sound, and the same figures; from the middle on, too. */
 static void test_recorded(void **state)
 {
@@ -141,26 +316,38 @@ static void test_recorded(void **state)
         struct replay plain, before, whole, part;
         struct err e = {0};
         uint32_t capacity = 10 + (uint32_t)seed * 4, policy = (uint32_t)seed % POLICY_COUNT, cut = 40;
+        bool belady = seed % 2 == 0;
+        struct future f;
         make_trace(&t, seed, 80);
+        flat_ids(&t, &f);
         assert_int_equal(replay_open(&plain, capacity, policy, 0, false, &e), 0);
         assert_int_equal(replay_open(&before, capacity, policy, 0, false, &e), 0);
         assert_int_equal(replay_open(&whole, capacity, policy, 0, true, &e), 0);
         assert_int_equal(replay_open(&part, capacity, policy, 0, true, &e), 0);
+        struct replay *all[] = {&plain, &before, &whole, &part};
+        for (uint32_t i = 0; belady && i < ARRAY_LEN(all); i++)
+            replay_foresee(all[i], &f);
         assert_int_equal(replay_begin(&whole, NULL, "note", &e), 0);
         for (uint32_t i = 0; i < t.n; i++) {
+            const uint32_t *ids = belady ? replay_path(&f, i) : t.ids[i];
             if (i < cut)
-                assert_int_equal(replay_request(&before, t.ids[i], t.len[i], &e), 0);
+                assert_int_equal(replay_request(&before, ids, t.len[i], &e), 0);
             if (i == cut)
                 assert_int_equal(replay_begin(&part, &before, "note", &e), 0);
             if (i >= cut)
-                assert_int_equal(replay_recorded(&part, t.ids[i], t.len[i], &e), 0);
-            assert_int_equal(replay_request(&plain, t.ids[i], t.len[i], &e), 0);
-            assert_int_equal(replay_recorded(&whole, t.ids[i], t.len[i], &e), 0);
+                assert_int_equal(replay_recorded(&part, ids, t.len[i], &e), 0);
+            assert_int_equal(replay_request(&plain, ids, t.len[i], &e), 0);
+            assert_int_equal(replay_recorded(&whole, ids, t.len[i], &e), 0);
             if (world_check(tape_scene(whole.t), &e) != 0 || (i >= cut && world_check(tape_scene(part.t), &e) != 0))
                 fail_msg("%s", e.what);
         }
         same_figures(&plain.f, &whole.f);
         same_figures(&plain.f, &part.f);
+        if (belady) {
+            struct replay_figures want = oracle(&t, capacity, SWEEP_BELADY);
+            same_figures(&plain.f, &want);
+        }
+        future_done(&f);
         struct cursor c;
         assert_int_equal(cursor_init(&c, part.t, &e), 0);
         cursor_seek(&c, 0, UINT32_MAX); /* by the steps alone */
@@ -296,12 +483,19 @@ static void test_no_memory(void **state)
     for (unsigned long n = 1; n < 2000 && !done; n++) {
         struct err e = {0};
         struct replay r = {.t = NULL};
+        struct future f = {0};
         xalloc_fail_at(n, false);
         int rc = replay_open(&r, 20, POLICY_LRU, 0, true, &e);
         bool open = rc == 0;
-        rc = open ? replay_begin(&r, NULL, "note", &e) : -1;
+        if (open && (rc = future_of(&t, &f, &e)) == 0) {
+            uint32_t *at = stack_distances(&f);
+            rc = at != NULL ? 0 : err_memory(&e, 0, "distances");
+            xfree(at);
+            replay_foresee(&r, &f);
+        }
+        rc = rc == 0 ? replay_begin(&r, NULL, "note", &e) : -1;
         for (uint32_t i = 0; rc == 0 && i < t.n; i++)
-            rc = replay_recorded(&r, t.ids[i], t.len[i], &e);
+            rc = replay_recorded(&r, replay_path(&f, i), t.len[i], &e);
         done = xalloc_failures() == 0;
         injected += xalloc_failures();
         xalloc_fail_at(0, false);
@@ -311,8 +505,9 @@ static void test_no_memory(void **state)
             assert_int_equal(world_check(tape_scene(r.t), &broken), 0);
             replay_close(&r);
         }
+        future_done(&f);
     }
-    assert_true(done && injected > 10);
+    assert_true(done && injected > 20);
     buf_free(&t.text);
 }
 
@@ -328,9 +523,10 @@ static void test_tracer(void **state)
     int fd = mkstemp(path);
     assert_int_equal(write(fd, t.text.data, t.text.len), (ssize_t)t.text.len);
     close(fd);
-    for (int part = 0; part < 4; part++) {
+    for (int way = 0; way < 8; way++) {
+        int part = way % 4;
         static const uint64_t FIRST[] = {0, 1, 250, 301}, LAST[] = {0, 10, 260, 0}, RID[] = {300, 10, 260, 0};
-        struct trace_options o = {.capacity = 30, .policy = POLICY_LFU, .first = FIRST[part], .last = LAST[part]};
+        struct trace_options o = {.capacity = 30, .policy = way < 4 ? POLICY_LFU : POLICY_COUNT, .first = FIRST[part], .last = LAST[part]};
         struct tracer *tr = tracer_new(path, &o, &e);
         struct tracer_status st;
         assert_non_null(tr);
@@ -353,7 +549,10 @@ static void test_tracer(void **state)
             tape_step(tracer_tape(tr), 0, at, &step);
             assert_int_equal(step.kind, EV_REQUEST);
             assert_int_equal(tape_world(tracer_tape(tr))->request[step.arg[0]].rid, rid);
-            assert_int_equal(tape_world(tracer_tape(tr))->request[step.arg[0]].prompt_len, t.len[rid - 1]);
+            const struct request *q = &tape_world(tracer_tape(tr))->request[step.arg[0]];
+            assert_int_equal(q->prompt_len, t.len[rid - 1]);
+            for (uint32_t i = 0; i < q->prompt_len; i++) /* the ids that a person knows */
+                assert_int_equal(tracer_id(tr, tape_world(tracer_tape(tr))->row_token[q->row_off + i]), t.ids[rid - 1][i]);
         }
         tracer_free(tr);
     }
@@ -441,7 +640,8 @@ static void test_ranges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_the_model), cmocka_unit_test(test_recorded),  cmocka_unit_test(test_figures_of_sglang),
+        cmocka_unit_test(test_against_the_model), cmocka_unit_test(test_looking_ahead),
+        cmocka_unit_test(test_against_everything), cmocka_unit_test(test_recorded),  cmocka_unit_test(test_figures_of_sglang),
         cmocka_unit_test(test_lists),             cmocka_unit_test(test_cancelled), cmocka_unit_test(test_bad_trace),
         cmocka_unit_test(test_no_memory),         cmocka_unit_test(test_tracer),    cmocka_unit_test(test_ranges),    cmocka_unit_test(test_excerpt),
     };
