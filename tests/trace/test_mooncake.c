@@ -281,13 +281,14 @@ static void test_files_that_cannot_be_read(void **state)
 
 static void test_no_memory(void **state)
 {
+    static const char WIDE[] = GOOD "{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 2, \"hash_ids\": [9999999999]}";
     (void)state;
     unsigned long injected = 0;
     for (unsigned long n = 1; n < 100; n++) {
         struct err e = {0};
         struct buf b = {0};
         xalloc_fail_at(n, true);
-        int rc = read_all(GOOD "{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 2, \"hash_ids\": [9999999999]}", 170, 0, &b, NULL, &e);
+        int rc = read_all(WIDE, sizeof WIDE - 1, 0, &b, NULL, &e);
         unsigned long failed = xalloc_failures();
         xalloc_fail_at(0, false);
         injected += failed;
