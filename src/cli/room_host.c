@@ -14,7 +14,7 @@
 #include "base/xalloc.h"
 #include "cli/room_path.h"
 
-enum { AT_ONCE = 16 }; /* commands that are sent to a guest in one piece */
+enum { AT_ONCE = 16 }; /* commands that are sent to a guest in one piece; guests that come in together */
 
 struct guest {
     int fd;                    /* -1: nobody */
@@ -171,12 +171,13 @@ static void refuse(struct guest *g, const char *why)
     g->ends = true;
 }
 
-static void take_guest(struct room_host *h)
+/* false: nobody waits at the door. */
+static bool take_guest(struct room_host *h)
 {
     int fd = accept(h->door.listener, NULL, NULL);
     if (fd < 0) {
         h->deaf = errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR && errno != ECONNABORTED;
-        return;
+        return false;
     }
     for (int i = 0; i < ROOM_GUESTS; i++) {
         struct guest *g = &h->guest[i];
@@ -185,12 +186,13 @@ static void take_guest(struct room_host *h)
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
             break;
         *g = (struct guest){.fd = fd};
-        return;
+        return true;
     }
     static const char FULL[] = "error the classroom is full\n";
     ssize_t n = send(fd, FULL, sizeof FULL - 1, MSG_DONTWAIT);
     (void)n;
     close(fd);
+    return true;
 }
 
 static void answered(struct room_host *h, struct guest *g, const struct room_line *l)
@@ -341,7 +343,8 @@ static void *host_thread(void *arg)
             empty(h->wake);
         serve_guests(h, fd);
         if (fd[ROOM_GUESTS + 1].revents != 0)
-            take_guest(h);
+            for (int i = 0; i < AT_ONCE && take_guest(h); i++)
+                ;
         pthread_mutex_unlock(&h->lock);
     }
     for (int i = 0; i < ROOM_GUESTS; i++)
