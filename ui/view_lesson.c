@@ -262,7 +262,7 @@ static void draw_wide(const struct picture *p, struct lesson_view *l, struct sur
 static void draw_narrow(const struct picture *p, struct lesson_view *l, struct surface *s)
 {
     bool wrong = l->player->phase == PHASE_WRONG;
-    int slots = s->h >= 20 ? 2 : 1, story = wrong && s->h >= 16 ? 3 : 0;
+    int slots = s->h >= 20 ? 2 : 1, story = wrong && l->player->grade.step > 0 && s->h >= 16 ? 3 : 0;
     int tree = s->h >= 24 ? 6 : LOW_TREE, below = tree + slots + story + 2 + (story > 0);
     int rows = s->h - 2 - below;
     char title[160];

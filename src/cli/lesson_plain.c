@@ -199,7 +199,7 @@ static int reply(struct player *p, struct lesson_room *room, const char *line, s
         return -1;
     struct buf steps = {0};
     lesson_show_pieces(p, true, out);
-    if (p->phase == PHASE_WRONG && p->scene != NULL && p->step > 0) {
+    if (p->phase == PHASE_WRONG && p->scene != NULL && p->grade.step > 0) {
         lesson_show_steps(p, &steps);
         buf_printf(out, "\n%s\nEnter: try again.\n", buf_text(&steps));
         buf_free(&steps);

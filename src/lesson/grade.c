@@ -21,11 +21,15 @@ static int event_step(const struct lesson_env *env, int kind, uint32_t *step)
     return -1;
 }
 
-static int deciding_step(const struct question *q, const struct lesson_env *env, struct grade *out, struct err *e)
+/* With no block behind the question and no step named, no step decides it: a step that happens to stand there would
+ * mislead. */
+static int deciding_step(size_t item, const struct lesson_env *env, struct grade *out, struct err *e)
 {
+    const struct lesson *l = env->run->lesson;
+    const struct question *q = l->item[item].question;
     double number;
     out->scene = env->scene;
-    out->step = env->scene != NULL ? env->at : 0;
+    out->step = env->scene != NULL && run_deciding_block(env->run, item) < l->items ? env->at : 0;
     if (q->decides_event >= 0) {
         if (env->scene == NULL || event_step(env, q->decides_event, &out->step) != 0)
             return place_fail(env->run->lesson->name, q->at, e, "%s is decided by %s, but no such step is in the block", q->id,
@@ -211,7 +215,7 @@ int grade_answer(const struct lesson_run *r, size_t item, const char *answer, st
     *out = (struct grade){.listed = -1, .say = &q->otherwise};
     if (q->kind == ASK_DO)
         return err_set(e, "a challenge is answered by commands");
-    if (deciding_step(q, &env, out, e) != 0)
+    if (deciding_step(item, &env, out, e) != 0)
         return -1;
     if (q->kind == ASK_CHOOSE)
         return grade_choice(q, &env, answer, out, e);

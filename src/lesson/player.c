@@ -407,7 +407,7 @@ static void add_verdict(const struct player *p, struct pieces *s)
         add_piece(s, &q->right, soon);
     }
     if (p->phase == PHASE_WRONG) {
-        add_words(s, true, "Not so. This is the step that decides it:");
+        add_words(s, true, p->grade.step > 0 ? "Not so. This is the step that decides it:" : "Not so.");
         add_piece(s, p->grade.say, soon);
     }
 }

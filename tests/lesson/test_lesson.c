@@ -322,6 +322,29 @@ static void predict_then_reveal(void **state)
     lesson_free(l);
 }
 
+/* A question with no block behind it has no deciding step: the screen stays where it is. */
+static void no_step_to_show(void **state)
+{
+    (void)state;
+    struct lesson *l;
+    struct lesson_run *r = open_split(&l);
+    struct progress none = {0};
+    struct player p;
+    struct err e = {0};
+    assert_int_equal(player_init(&p, r, &none, true, &e), 0);
+    while (player_part(&p)->kind != STOP_ASK || strcmp(player_question(&p)->id, "no-split") != 0)
+        assert_int_equal(player_goto(&p, p.at + 1, &e), 0);
+    uint32_t before = p.step;
+    assert_int_equal(player_answer(&p, "1", &e), 0);
+    assert_int_equal(p.phase, PHASE_WRONG);
+    assert_int_equal(p.grade.step, 0);
+    assert_int_equal(p.step, before);
+    player_done(&p);
+    progress_done(&none);
+    lesson_run_free(r);
+    lesson_free(l);
+}
+
 static void hints(void **state)
 {
     (void)state;
@@ -496,7 +519,8 @@ int main(void)
     static const struct CMUnitTest TESTS[] = {
         cmocka_unit_test(every_lesson), cmocka_unit_test(expressions),         cmocka_unit_test(formats),
         cmocka_unit_test(refused),      cmocka_unit_test(cut_off),             cmocka_unit_test(changed_bytes),
-        cmocka_unit_test(no_memory),    cmocka_unit_test(predict_then_reveal), cmocka_unit_test(hints),
+        cmocka_unit_test(no_memory),    cmocka_unit_test(predict_then_reveal),
+        cmocka_unit_test(no_step_to_show), cmocka_unit_test(hints),
         cmocka_unit_test(undo_counts),  cmocka_unit_test(merging),             cmocka_unit_test(damaged),
         cmocka_unit_test(figures_in_docs),
     };
