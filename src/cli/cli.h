@@ -149,6 +149,13 @@
       "--policy can also name belady (the tree evicts the leaf that is read again last), bound (the most that any\n"\
       "cache of this size could hit) and block-lru (no tree: single blocks, by stack distance; other figures than\n"\
       "lru). They look ahead, so the whole trace is kept in memory.")\
+    X(lint, "lint", "FILE.jsonl | -", "model json",                                                          \
+      "where do prompts leave the beginning of earlier ones, what does it cost, and why?",                   \
+      "FILE: one request a line, {\"messages\":[…],\"tools\":[…]}, as a program sent them; - is standard input.\n" \
+      "Each prompt is written in the model's chat form, cut into its tokens, and compared with the one of the\n" \
+      "last 16 that is most like it. Told are the token and the message where they part, how many tokens\n" \
+      "behind that are in both and computed again, and causes that the texts prove: a time, an id, other tools,\n" \
+      "lines in another order, a history that was cut. Exit code 1 if something is computed again.")         \
     X(doctor, "doctor", "", "model json",                                                                    \
       "check this machine: libraries, model, data, terminal",                                                \
       "Exit code 1 if something that radixscope needs is missing.")                                          \

@@ -169,7 +169,7 @@ static int write_file(struct lesson_run *r, const struct item *i, struct err *e)
 /* Commands that a lesson may run: those that only compute and print. */
 static bool harmless(const char *line)
 {
-    static const char *const WORDS[] = {"compare", "conform", "proof", "race", "run", "sweep"};
+    static const char *const WORDS[] = {"compare", "conform", "lint", "proof", "race", "run", "sweep"};
     size_t n = strcspn(line, " \t\n");
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
@@ -206,7 +206,7 @@ static int run_other(struct lesson_run *r, const struct item *i, struct err *e)
     if (!room)
         return err_memory(e, 64, "a command's output");
     if (!harmless(line))
-        return place_fail(r->lesson->name, i->at, e, "a lesson may run compare, conform, proof, race, run and sweep, without -o");
+        return place_fail(r->lesson->name, i->at, e, "a lesson may run compare, conform, lint, proof, race, run and sweep, without -o");
     if (r->host.command == NULL)
         return place_fail(r->lesson->name, i->at, e, "there is nobody here who could run a command");
     if (make_folder(r, e) != 0)
