@@ -149,7 +149,7 @@
       "--policy can also name belady (the tree evicts the leaf that is read again last), bound (the most that any\n"\
       "cache of this size could hit) and block-lru (no tree: single blocks, by stack distance; other figures than\n"\
       "lru). They look ahead, so the whole trace is kept in memory.")\
-    X(lint, "lint", "FILE.jsonl | -", "model json",                                                          \
+    X(lint, "lint", "FILE.jsonl", "model json",                                                              \
       "where do prompts leave the beginning of earlier ones, what does it cost, and why?",                   \
       "FILE: one request a line, {\"messages\":[…],\"tools\":[…]}, as a program sent them; - is standard input.\n" \
       "Each prompt is written in the model's chat form, cut into its tokens, and compared with the one of the\n" \
