@@ -168,7 +168,7 @@ static void stop_waiting(struct app *a)
 void app_look(struct app *a)
 {
     follow(a);
-    a->m.length = tape_length(a->m.tape, a->m.branch);
+    app_measure(a);
     app_go_wanted(a);
     app_inside_look(a);
     if (a->v.waiting && a->m.length > a->m.at) {
@@ -265,7 +265,8 @@ void app_draw(struct app *a, struct surface *s)
     a->h = s->h;
     a->ascii = s->ascii;
     struct picture p = {.m = &a->m, .v = &a->v, .marks = &a->marks, .feed = a->feed, .progress = &a->progress,
-                        .list = app_list(a), .series = &a->series, .beside = app_beside(a), .insight = &a->insight};
+                        .list = app_list(a), .series = &a->series, .beside = app_beside(a), .insight = &a->insight,
+                        .limit = a->feed->lesson != NULL ? app_lesson_limit(a) : UINT32_MAX};
     if (a->v.show == SHOW_NUMBERS)
         fill_numbers(a, &p);
     if (a->feed->lesson != NULL && a->v.show == SHOW_STEPPER)

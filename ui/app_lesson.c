@@ -26,7 +26,6 @@ void app_lesson_follow(struct app *a)
         app_switch(a, p->branch, p->step);
     else
         app_goto(a, p->step);
-    a->m.length = tape_length(a->m.tape, a->m.branch);
 }
 
 int app_lesson_begin(struct app *a)
@@ -74,25 +73,30 @@ static void take_answer(const struct app *a, char *out, size_t n)
         snprintf(out, n, "%u", a->v.slot);
 }
 
-/* A page of the text less its last line, which carries the sign that there is more. */
+/* How much text is out of sight is known when it is drawn; keys that came at once were not drawn between. */
+static void measure(struct app *a)
+{
+    struct surface s;
+    if (surface_init(&s, a->w, a->h, a->ascii, NULL) != 0)
+        return; /* no memory: as it was drawn last */
+    app_draw(a, &s);
+    surface_done(&s);
+}
+
+/* A page of the text less one line, which both pages show. */
 static void scroll(struct app *a, int by)
 {
+    measure(a);
     struct lesson_view *l = &a->lesson;
     int to = l->first + by * (l->rows > 1 ? l->rows - 1 : 1);
     if (by < 0 || l->hidden > 0)
         l->scroll = to > 0 ? to : 0;
 }
 
-static void answer(struct app *a)
+static void answer(struct app *a, const char *text)
 {
     struct player *p = a->feed->lesson;
     struct err e = {0};
-    char text[64];
-    take_answer(a, text, sizeof text);
-    if (*text == '\0' && a->lesson.hidden > 0) {
-        scroll(a, 1); /* read on first */
-        return;
-    }
     if (*text == '\0') {
         app_say(a, "Type an answer first; h gives a hint, s skips the question.");
         return;
@@ -116,8 +120,16 @@ static void go_on(struct app *a)
         leave_aside(a);
         return;
     }
-    if (p->phase == PHASE_ASK && (a->v.typed[0] != '\0' || p->hints <= LESSON_HINTS)) {
-        answer(a);
+    char text[64] = "";
+    if (p->phase == PHASE_ASK)
+        take_answer(a, text, sizeof text);
+    measure(a);
+    if (*text == '\0' && a->lesson.hidden > 0 && p->phase != PHASE_ACT) {
+        scroll(a, 1); /* read on first */
+        return;
+    }
+    if (p->phase == PHASE_ASK && (*text != '\0' || !player_may_go_on(p))) {
+        answer(a, text);
         return;
     }
     bool walked = p->challenge != NULL && a->m.branch == p->branch && a->m.at < p->limit; /* back, to look */
@@ -192,9 +204,9 @@ static bool belongs(enum question_kind kind, int key)
 
 static bool type_answer(struct app *a, int key)
 {
-    const struct player *p = a->feed->lesson;
+    struct player *p = a->feed->lesson;
     size_t n = strlen(a->v.typed);
-    if (p->phase != PHASE_ASK || a->lesson.aside)
+    if ((p->phase != PHASE_ASK && p->phase != PHASE_WRONG) || a->lesson.aside)
         return false;
     if ((key == K_BACKSPACE || key == K_DELETE || key == 8) && n > 0) {
         a->v.typed[n - 1] = '\0';
@@ -202,6 +214,8 @@ static bool type_answer(struct app *a, int key)
     }
     if (!belongs(player_question(p)->kind, key))
         return false;
+    if (player_ask_again(p))
+        app_lesson_follow(a);
     if (n < 40) {
         a->v.typed[n] = (char)key;
         a->v.typed[n + 1] = '\0';
@@ -215,6 +229,8 @@ void app_lesson_command(struct app *a, int command)
         return;
     switch (command) {
     case CMD_HINT:
+        if (player_ask_again(a->feed->lesson))
+            app_lesson_follow(a);
         if (player_hint(a->feed->lesson))
             a->lesson.scroll = -1;
         else
@@ -256,7 +272,6 @@ void app_lesson_sent(struct app *a, uint32_t from)
     a->lesson.scroll = -1;
     if (p->challenge != NULL) {
         app_switch(a, p->branch, p->step);
-        a->m.length = tape_length(a->m.tape, p->branch);
         return;
     }
     a->lesson.aside = true;
@@ -264,6 +279,5 @@ void app_lesson_sent(struct app *a, uint32_t from)
     if (branch != a->m.branch)
         tape_parent(a->m.tape, branch, &fork);
     app_switch(a, branch, fork + 1);
-    a->m.length = tape_length(a->m.tape, branch);
     app_say(a, "This is beside the path: Right walks on, Enter leads back to the lesson.");
 }

@@ -24,12 +24,21 @@ void app_say_error(struct app *a)
         app_say(a, "Nothing has failed.");
 }
 
+/* Steps of this branch, as far as they may be shown. */
+void app_measure(struct app *a)
+{
+    uint32_t limit = a->feed->lesson != NULL ? app_lesson_limit(a) : UINT32_MAX;
+    uint32_t length = tape_length(a->m.tape, a->m.branch);
+    a->m.length = length < limit ? length : limit;
+}
+
 void app_goto(struct app *a, uint32_t at)
 {
     uint32_t limit = a->feed->lesson != NULL ? app_lesson_limit(a) : UINT32_MAX;
     if (at > limit)
         app_say(a, "The lesson has not shown more yet: Enter goes on.");
     moment_load(&a->m, &a->cursor, a->m.branch, at < limit ? at : limit);
+    app_measure(a);
     if (a->v.focus == FOCUS_TREE && !node_live(a->m.sc.w, a->v.node))
         a->v.node = moment_focus(&a->m); /* the chosen node does not exist at this moment */
 }

@@ -65,6 +65,7 @@ struct picture {
     struct numbers now[2];    /* before this step and after it, while the numbers are shown */
     const struct beside *beside; /* while comparing */
     const struct insight *insight; /* in the views into the model */
+    uint32_t limit;           /* the last step that may be shown; UINT32_MAX: all may */
 };
 
 /* Steps a second at each speed, in tenths. */

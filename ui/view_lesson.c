@@ -138,6 +138,14 @@ static size_t first_line(const struct lesson_view *l, const struct text *t, size
     return newest < most ? newest : most;
 }
 
+/* Below the text, on the rule or the empty line that is there. */
+static void draw_more(const struct lesson_view *l, struct surface *s, struct rect r)
+{
+    int y = r.y + r.h < s->h - 1 ? r.y + r.h : s->h - 2;
+    const char *sign = l->hidden > 0 && l->first > 0 ? " PgUp PgDn: more " : l->hidden > 0 ? " PgDn: more " : l->first > 0 ? " PgUp " : "";
+    surface_right(s, surface_all(s), r.x + r.w, y, ROLE_KEY, sign);
+}
+
 static void draw_text(const struct picture *p, struct lesson_view *l, struct surface *s, struct rect r)
 {
     struct text t = {0};
@@ -152,10 +160,7 @@ static void draw_text(const struct picture *p, struct lesson_view *l, struct sur
     l->first = (int)first;
     l->rows = rows;
     l->hidden = (int)t.lines > (int)first + rows ? (int)t.lines - (int)first - rows : 0;
-    if (l->hidden > 0)
-        surface_right(s, r, r.x + r.w, r.y + rows - 1, ROLE_KEY, " PgDn: more");
-    else if (first > 0)
-        surface_right(s, r, r.x + r.w, r.y, ROLE_KEY, " PgUp");
+    draw_more(l, s, r);
     view_room_draw(l->room, l->player, s, (struct rect){r.x, r.y + rows, r.w, votes});
     if (asks)
         draw_answer(p, l, s, (struct rect){r.x, r.y + r.h - 1, r.w, 1});
@@ -185,16 +190,19 @@ static const char *enter_means(const struct lesson_view *l, const struct picture
 {
     const struct player *y = l->player;
     bool walking = p->m->at < y->limit && p->m->branch == y->branch;
+    bool typed = p->v->typed[0] != '\0' || p->v->focus != FOCUS_NONE;
     if (l->room != NULL && view_room_enter(l->room, y, p->v->typed) != NULL)
         return view_room_enter(l->room, y, p->v->typed);
     if (l->aside)
         return "back to the lesson";
+    if (l->hidden > 0 && !typed && y->phase != PHASE_ACT)
+        return "read on";
     switch (y->phase) {
     case PHASE_TEXT: return player_part(y)->kind == STOP_ACT ? "watch" : player_part(y)->kind == STOP_END ? "leave" : "go on";
     case PHASE_ACT: return walking ? "to its end" : "go on";
-    case PHASE_ASK: return y->hints > LESSON_HINTS && p->v->typed[0] == '\0' ? "go on" : "answer";
+    case PHASE_ASK: return player_may_go_on(y) && !typed ? "go on" : "answer";
     case PHASE_WRONG: return "try again";
-    case PHASE_DO: return walking ? "to the last step" : y->hints > LESSON_HINTS ? "go on" : "";
+    case PHASE_DO: return walking ? "to the last step" : player_may_go_on(y) ? "go on" : "";
     case PHASE_SOLVED: return walking ? "to the last step" : "go on";
     default: return "go on";
     }
@@ -261,8 +269,8 @@ static void draw_wide(const struct picture *p, struct lesson_view *l, struct sur
 /* Text above, what it speaks of below. */
 static void draw_narrow(const struct picture *p, struct lesson_view *l, struct surface *s)
 {
-    bool wrong = l->player->phase == PHASE_WRONG;
-    int slots = s->h >= 20 ? 2 : 1, story = wrong && l->player->grade.step > 0 && s->h >= 16 ? 3 : 0;
+    bool wrong = player_decided(l->player);
+    int slots = s->h >= 20 ? 2 : 1, story = wrong && s->h >= 16 ? 3 : 0;
     int tree = s->h >= 24 ? 6 : LOW_TREE, below = tree + slots + story + 2 + (story > 0);
     int rows = s->h - 2 - below;
     char title[160];
@@ -297,6 +305,7 @@ void view_lesson_draw(const struct picture *p, struct lesson_view *l, struct sur
 {
     int columns = view_lesson_columns(s->w);
     bool quiet = p->v->typing == TYPE_NOTHING && p->v->message[0] == '\0';
+    l->hidden = 0;
     if (columns > 0) {
         draw_wide(p, l, s, columns);
     } else if (l->player->phase == PHASE_ACT || l->aside ||

@@ -49,9 +49,9 @@ void view_timeline_draw(const struct picture *p, struct surface *s, struct rect 
     if (width < 2)
         return;
     const uint8_t *mark = marks_line(p->marks, width);
-    int here = marks_column(p->marks, width, p->m->at);
+    int here = marks_column(p->marks, width, p->m->at), end = marks_column(p->marks, width, p->limit);
     for (int i = 0; i < width; i++) {
-        enum mark at = (enum mark)mark[i];
+        enum mark at = i <= end ? (enum mark)mark[i] : MARK_NONE; /* a lesson asks what comes before it shows it */
         uint32_t code = at != MARK_NONE ? (uint32_t)mark_letter(at) : i < here ? '=' : '-';
         surface_put(s, r, r.x + i, r.y, at != MARK_NONE ? mark_style(at) : ROLE_QUIET, code);
     }

@@ -41,11 +41,10 @@ static int one_part(struct player *p, bool plain, struct buf *out, struct err *e
     if (p->phase == PHASE_ASK && answer_question(p, out, e) != 0)
         return -1;
     while (p->at == at && p->phase != PHASE_OVER) {
-        bool acting = p->phase == PHASE_TEXT && player_part(p)->kind == STOP_ACT;
         buf_puts(out, "key Enter\n");
         if (player_next(p, e) != 0)
             return -1;
-        if (acting && plain)
+        if (plain && p->phase == PHASE_ACT)
             p->step = p->limit; /* in lines the whole action comes at once */
     }
     return 0;

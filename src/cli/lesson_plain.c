@@ -145,9 +145,19 @@ static int try_line(struct player *p, struct lesson_room *room, const char *line
     return rc;
 }
 
+/* The part that has begun: its text, or its action where nothing is said before it. */
+static void show_part(struct player *p, struct buf *out)
+{
+    if (p->phase != PHASE_ACT) {
+        lesson_show_pieces(p, false, out);
+        return;
+    }
+    lesson_show_steps(p, out);
+    p->step = p->limit; /* in lines the whole action has been read */
+}
+
 static int go_on(struct player *p, struct buf *out, struct err *e)
 {
-    enum player_phase was = p->phase;
     int rc = player_next(p, e);
     if (rc == 1 && p->phase == PHASE_DO)
         buf_puts(out, "Type a command; hint helps, skip leaves the challenge out.\n");
@@ -155,12 +165,8 @@ static int go_on(struct player *p, struct buf *out, struct err *e)
         buf_puts(out, "Type an answer; hint helps, skip leaves the question out.\n");
     if (rc != 0)
         return rc < 0 ? -1 : 0;
-    if (p->phase == PHASE_ACT && was == PHASE_TEXT) {
-        lesson_show_steps(p, out);
-        p->step = p->limit; /* in lines the whole action has been read */
-    } else if (p->phase != PHASE_OVER) {
-        lesson_show_pieces(p, false, out);
-    }
+    if (p->phase != PHASE_OVER)
+        show_part(p, out);
     return 0;
 }
 
@@ -168,7 +174,7 @@ static int skip(struct player *p, struct buf *out, struct err *e)
 {
     if (p->at + 1 < p->parts && player_goto(p, p->at + 1, e) != 0)
         return -1;
-    lesson_show_pieces(p, false, out);
+    show_part(p, out);
     return 0;
 }
 
@@ -199,10 +205,12 @@ static int reply(struct player *p, struct lesson_room *room, const char *line, s
         return -1;
     struct buf steps = {0};
     lesson_show_pieces(p, true, out);
-    if (p->phase == PHASE_WRONG && p->scene != NULL && p->grade.step > 0) {
+    if (player_decided(p)) {
         lesson_show_steps(p, &steps);
-        buf_printf(out, "\n%s\nEnter: try again.\n", buf_text(&steps));
+        buf_printf(out, "\n%s\nTry again: type another answer.\n", buf_text(&steps));
         buf_free(&steps);
+    } else if (p->phase == PHASE_WRONG) {
+        buf_puts(out, "\nTry again: type another answer.\n");
     }
     return 0;
 }
@@ -218,7 +226,7 @@ static int serve(struct player *p, struct lesson_room *room, enum lesson_word wo
     case DO_BACK:
         if (player_back(p, e) < 0)
             return -1;
-        lesson_show_pieces(p, false, out);
+        show_part(p, out);
         return 0;
     case DO_AGAIN: lesson_show_pieces(p, false, out); return 0;
     case DO_SHOW: lesson_show_world(p, out); return 0;
@@ -285,7 +293,7 @@ static int print(struct buf *out, const struct err *said, struct err *e)
     return cli_print(out, e) != 0 ? -1 : cli_flush(e);
 }
 
-static int greet(const struct player *p, struct err *e)
+static int greet(struct player *p, struct err *e)
 {
     const struct lesson_head *h = &p->run->lesson->head;
     struct buf b = {0};
@@ -294,7 +302,7 @@ static int greet(const struct player *p, struct err *e)
         buf_printf(&b, "  - %s\n", h->objective[i]);
     if (p->resumed)
         buf_printf(&b, "You were here before: part %zu of %zu (first begins anew).\n", p->at + 1, p->parts);
-    lesson_show_pieces(p, false, &b);
+    show_part(p, &b);
     return print(&b, &(struct err){0}, e);
 }
 

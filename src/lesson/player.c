@@ -75,6 +75,25 @@ static void stand(struct player *p, const struct lesson_env *env)
     p->step = p->limit = env->at;
 }
 
+/* The block's first step is shown; the reader may walk as far as its last one. */
+static void begin_action(struct player *p)
+{
+    const struct lesson_block *b = &p->run->block[player_part(p)->item];
+    p->scene = p->run->scene[b->scene];
+    p->branch = 0;
+    p->step = b->before < b->after ? b->before + 1 : b->after;
+    p->limit = b->after;
+    p->phase = PHASE_ACT;
+}
+
+/* Is there anything to read before the stop of this part? */
+static bool has_text(const struct player *p)
+{
+    const struct part *part = player_part(p);
+    bool titled = p->at == 0 || p->part[p->at - 1].chunk != part->chunk;
+    return titled || has_prose(p->run->lesson, part->first, part->item);
+}
+
 static int begin_part(struct player *p, struct err *e)
 {
     struct lesson_env env = part_env(p);
@@ -87,6 +106,8 @@ static int begin_part(struct player *p, struct err *e)
     p->challenge = NULL;
     stand(p, &env);
     p->phase = part->kind == STOP_ASK ? PHASE_ASK : part->kind == STOP_DO ? PHASE_DO : PHASE_TEXT;
+    if (part->kind == STOP_ACT && !has_text(p))
+        begin_action(p);
     if (part->kind == STOP_DO && player_restart(p, e) != 0)
         return -1;
     if (progress_note(p->progress, FACT_AT, h->id, "", (uint32_t)p->at + 1, e) != 0)
@@ -99,6 +120,7 @@ static int begin_part(struct player *p, struct err *e)
 int player_goto(struct player *p, size_t part, struct err *e)
 {
     p->at = part < p->parts ? part : p->parts - 1;
+    p->reached = p->at > p->reached ? p->at : p->reached;
     p->resumed = false;
     return begin_part(p, e);
 }
@@ -136,27 +158,30 @@ static int next_part(struct player *p, struct err *e)
     return player_goto(p, p->at + 1, e);
 }
 
-/* The block's first step is shown; the reader may walk as far as its last one. */
-static void begin_action(struct player *p)
-{
-    const struct lesson_block *b = &p->run->block[player_part(p)->item];
-    p->scene = p->run->scene[b->scene];
-    p->branch = 0;
-    p->step = b->before < b->after ? b->before + 1 : b->after;
-    p->limit = b->after;
-    p->phase = PHASE_ACT;
-}
-
 bool player_may_go_on(const struct player *p)
 {
     return p->phase != PHASE_WRONG &&
-           ((p->phase != PHASE_ASK && p->phase != PHASE_DO) || p->hints > LESSON_HINTS);
+           ((p->phase != PHASE_ASK && p->phase != PHASE_DO) || p->hints > LESSON_HINTS || p->at < p->reached);
+}
+
+bool player_decided(const struct player *p)
+{
+    return p->phase == PHASE_WRONG && p->grade.step > 0;
+}
+
+bool player_ask_again(struct player *p)
+{
+    if (p->phase != PHASE_WRONG)
+        return false;
+    struct lesson_env env = part_env(p);
+    stand(p, &env);
+    p->phase = PHASE_ASK;
+    return true;
 }
 
 int player_next(struct player *p, struct err *e)
 {
     const struct part *part = player_part(p);
-    struct lesson_env env;
     if (p->phase == PHASE_TEXT && part->kind == STOP_ACT) {
         begin_action(p);
         return 0;
@@ -166,18 +191,14 @@ int player_next(struct player *p, struct err *e)
         p->branch = 0;
         return 0;
     }
-    if (p->phase == PHASE_WRONG) {
-        env = part_env(p);
-        stand(p, &env);
-        p->phase = PHASE_ASK;
+    if (player_ask_again(p))
         return 0;
-    }
     return player_may_go_on(p) ? next_part(p, e) : 1;
 }
 
 int player_back(struct player *p, struct err *e)
 {
-    if (p->phase != PHASE_TEXT && player_part(p)->kind == STOP_ACT)
+    if (p->phase == PHASE_ACT && has_text(p))
         return player_goto(p, p->at, e);
     return p->at == 0 ? 1 : player_goto(p, p->at - 1, e);
 }
@@ -187,10 +208,11 @@ int player_back(struct player *p, struct err *e)
 int player_answer(struct player *p, const char *answer, struct err *e)
 {
     struct grade g;
-    if (p->phase != PHASE_ASK)
+    if (p->phase != PHASE_ASK && p->phase != PHASE_WRONG)
         return 1;
     if (grade_answer(p->run, player_part(p)->item, answer, &g, e) != 0)
         return -1;
+    player_ask_again(p);
     p->grade = g;
     snprintf(p->answered, sizeof p->answered, "%.60s", answer);
     p->phase = g.right ? PHASE_RIGHT : PHASE_WRONG;
@@ -209,6 +231,7 @@ int player_answer(struct player *p, const char *answer, struct err *e)
 
 bool player_hint(struct player *p)
 {
+    player_ask_again(p);
     if (p->phase != PHASE_ASK && p->phase != PHASE_DO)
         return false;
     p->hints += p->hints <= LESSON_HINTS;
@@ -343,7 +366,7 @@ static const char *how_to_answer(enum question_kind kind)
     switch (kind) {
     case ASK_CHOOSE: return "Answer with the number of one of these.";
     case ASK_NUMBER: return "Answer with a number.";
-    case ASK_NODE: return "Answer with the letter of a node.";
+    case ASK_NODE: return "Answer with the letter of a node, a capital one.";
     case ASK_SLOT: return "Answer with the number of a slot.";
     case ASK_TOKEN: return "Answer with the position of a token.";
     case ASK_ORDER: return "Answer with all the numbers in the right order, such as 2 1 3.";
@@ -363,7 +386,7 @@ static void add_question(const struct player *p, struct pieces *s)
     if (q->kind == ASK_TOKEN)
         add_tokens(s, q, run_env_decided(p->run, item));
     if (q->kind != ASK_DO && p->phase == PHASE_ASK)
-        add_words(s, false, "%s", how_to_answer(q->kind));
+        add_words(s, false, "%s%s", how_to_answer(q->kind), p->at < p->reached ? " You were past this before: Enter alone goes on." : "");
 }
 
 static void add_challenge(const struct player *p, struct pieces *s)
@@ -376,16 +399,19 @@ static void add_challenge(const struct player *p, struct pieces *s)
     add_words(s, false, "Commands so far: %u (par %u%s). Allowed:%s", p->commands, q->par, line, q->allow);
 }
 
-static void add_hints(const struct player *p, struct pieces *s)
+/* *fresh: the hint that was asked for last. */
+static void add_hints(const struct player *p, struct pieces *s, int *fresh)
 {
     const struct question *q = player_question(p);
     struct lesson_env now = run_env(p->run, player_part(p)->item);
     for (int i = 0; i < p->hints && i < LESSON_HINTS; i++) {
+        *fresh = s->n;
         add_words(s, true, "Hint %d of %d", i + 1, LESSON_HINTS);
         add_piece(s, &q->hint[i], now);
     }
     if (p->hints <= LESSON_HINTS)
         return;
+    *fresh = s->n;
     struct buf b = {0};
     struct err ignored = {0};
     player_solution(p, &b, &ignored);
@@ -407,7 +433,7 @@ static void add_verdict(const struct player *p, struct pieces *s)
         add_piece(s, &q->right, soon);
     }
     if (p->phase == PHASE_WRONG) {
-        add_words(s, true, p->grade.step > 0 ? "Not so. This is the step that decides it:" : "Not so.");
+        add_words(s, true, p->grade.step > 0 ? "Not so. The step that decides it is shown." : "Not so.");
         add_piece(s, p->grade.say, soon);
     }
 }
@@ -429,7 +455,9 @@ int player_pieces(const struct player *p, struct piece *out, int *fresh)
     if (part->kind == STOP_DO)
         add_challenge(p, &s);
     *fresh = s.n;
-    add_hints(p, &s);
+    add_hints(p, &s, fresh);
+    if (p->phase == PHASE_RIGHT || p->phase == PHASE_WRONG || p->phase == PHASE_SOLVED)
+        *fresh = s.n;
     add_verdict(p, &s);
     return s.n;
 }

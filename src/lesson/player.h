@@ -8,6 +8,9 @@
  *                       └──> PHASE_RIGHT ──next──> the next part
  *      PHASE_DO ──commands──> PHASE_SOLVED ──next──> the next part
  *
+ * A part without a word before its action begins with the action. A question that was answered or left out once may be
+ * passed by the key that goes on, when the learner has come back to it.
+ *
  * After every call, scene/branch/step say where the screen stands and `limit` how far the reader may go: what has not
  * been shown yet stays hidden. Nothing ever moves by itself.
  */
@@ -31,6 +34,7 @@ struct player {
     struct progress *progress;  /* borrowed; changed, and saved at every new part */
     struct part *part;          /* (parts) owned */
     size_t parts, at;
+    size_t reached;             /* the farthest part of this sitting */
     enum player_phase phase;
     int hints;                  /* shown of this question; LESSON_HINTS + 1: the solution, too */
     uint32_t tries;             /* wrong answers to this question */
@@ -58,10 +62,12 @@ int player_next(struct player *p, struct err *e);
 int player_back(struct player *p, struct err *e);   /* to the part before; 1: this is the first */
 int player_goto(struct player *p, size_t part, struct err *e);
 
-/* Answer the open question (grade.h). 1: no question is open; -1 and *e: not understood, nothing has changed. */
+/* Answer the open question (grade.h), or answer it anew after a wrong answer. 1: no question is open; -1 and *e: not understood, nothing has changed. */
 int player_answer(struct player *p, const char *answer, struct err *e);
 bool player_hint(struct player *p);                 /* one more hint, then the solution; false: nothing to hint at */
-bool player_may_go_on(const struct player *p);      /* a question is answered, or its solution was shown */
+bool player_ask_again(struct player *p);            /* after a wrong answer, back to the question; false: there was none */
+bool player_may_go_on(const struct player *p);      /* a question is answered or passed, or its solution was shown */
+bool player_decided(const struct player *p);        /* a wrong answer was given, and a step that decides it is shown */
 
 /* A challenge: run a line from a moment of its scene. Counts it if it ran. The goal is asked afterwards. */
 int player_command(struct player *p, int branch, uint32_t at, const char *line, struct err *e);

@@ -311,11 +311,16 @@ static void predict_then_reveal(void **state)
     assert_true(p.step > before && p.limit == p.step);
     tape_step(p.scene->cursor.tape, 0, p.step, &step);
     assert_int_equal(step.kind, EV_MATCHED);
+    assert_true(player_decided(&p));
+    assert_int_equal(player_answer(&p, "4", &(struct err){0}), 0); /* anew, without going back first */
+    assert_true(p.phase == PHASE_WRONG && p.tries == 2);
+    assert_true(player_hint(&p) && p.phase == PHASE_ASK && p.limit == before);
+    assert_int_equal(player_answer(&p, "5", &(struct err){0}), 0);
     assert_int_equal(player_next(&p, &e), 0);
     assert_true(p.phase == PHASE_ASK && p.limit == before);
     assert_int_equal(player_answer(&p, " 3 ", &(struct err){0}), 0);
     assert_int_equal(p.phase, PHASE_RIGHT);
-    assert_int_equal(progress_value(&none, FACT_RIGHT, "split", "how-much-new", 0), 2);
+    assert_int_equal(progress_value(&none, FACT_RIGHT, "split", "how-much-new", 0), 4);
     player_done(&p);
     progress_done(&none);
     lesson_run_free(r);
@@ -362,10 +367,42 @@ static void hints(void **state)
         assert_true(player_hint(&p));
         int n = player_pieces(&p, piece, &fresh);
         assert_true(n > last);
+        assert_true(fresh == last || i == 0); /* what is new is the last hint, not all of them */
         last = n;
     }
     assert_non_null(strstr(piece[last - 1].words, "The solution: 3"));
     assert_true(player_may_go_on(&p));
+    player_done(&p);
+    progress_done(&none);
+    lesson_run_free(r);
+    lesson_free(l);
+}
+
+/* Nobody meets an empty page: a part without words is its action. What was passed once may be passed again. */
+static void no_empty_page(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct lesson *l = lesson_load("lessons/01-recompute.md", &e);
+    struct lesson_run *r = l != NULL ? lesson_run_new(l, &HOST, &e) : NULL;
+    struct progress none = {0};
+    struct player p;
+    static struct piece piece[PLAYER_PIECES];
+    int fresh, silent = 0;
+    assert_non_null(r);
+    assert_int_equal(player_init(&p, r, &none, true, &e), 0);
+    for (size_t at = 0; at < p.parts; at++) {
+        assert_int_equal(player_goto(&p, at, &e), 0);
+        bool words = player_pieces(&p, piece, &fresh) > 0;
+        assert_true(words || p.phase == PHASE_ACT);
+        silent += !words;
+        if (!words) {
+            assert_int_equal(player_back(&p, &e), 0);
+            assert_int_equal(p.at, at - 1);
+            assert_true(player_may_go_on(&p)); /* the question before it was passed */
+        }
+    }
+    assert_true(silent > 0);
     player_done(&p);
     progress_done(&none);
     lesson_run_free(r);
@@ -521,6 +558,7 @@ int main(void)
         cmocka_unit_test(refused),      cmocka_unit_test(cut_off),             cmocka_unit_test(changed_bytes),
         cmocka_unit_test(no_memory),    cmocka_unit_test(predict_then_reveal),
         cmocka_unit_test(no_step_to_show), cmocka_unit_test(hints),
+        cmocka_unit_test(no_empty_page),
         cmocka_unit_test(undo_counts),  cmocka_unit_test(merging),             cmocka_unit_test(damaged),
         cmocka_unit_test(figures_in_docs),
     };
