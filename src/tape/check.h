@@ -6,7 +6,8 @@
  *   3  sums: evictable_size + protected_size = units in the tree, by lock_ref
  *   4  locks: lock_ref = requests here + pins here + the children's lock_refs; the root has 1
  *   5  slots: every page belongs to exactly one of: free list, side list, the tree, one request's row
- *   6  requests: protected <= kv_len <= row, no more cached than has slots, node given back when they end
+ *   6  requests: protected <= kv_len <= row, node given back when they end; while one holds what its first admission
+ *      found, no more cached than has slots
  *   7  tags: each is on its node's list and on its session's list once
  *   8  schedule: with one, every request that is planned, waits or runs is on the list of its state, once (or is the
  *      one in chunks); the counts fit; planned ones stand in the order of their times

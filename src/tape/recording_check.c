@@ -88,7 +88,7 @@ static void check_request(struct bounds *b, uint32_t i)
             q->session < s->name_count, "the names of request", i);
     must(b, inside(q->row_off, q->row_cap, WORLD_ROWS), "the row of request", i);
     must(b, q->total_len <= q->row_cap && q->prompt_len <= q->row_cap && q->kv_len <= q->row_cap &&
-            q->cached_len <= q->row_cap && q->protected_len <= q->row_cap && q->computed_len <= q->row_cap,
+            (q->cached_len <= q->row_cap || b->w->head.bug != 0) && q->protected_len <= q->row_cap && q->computed_len <= q->row_cap,
          "the lengths of request", i);
     must(b, q->total_len >= q->prompt_len || q->state == REQ_FREE, "the lengths of request", i);
     must(b, q->node < WORLD_NODES, "the node of request", i);
@@ -259,7 +259,7 @@ static int check_branch(struct bounds *b, struct cursor *c, int branch, int64_t 
             return err_memory(e, b->near_cap * 4, "checking a recording");
         if (b->wrong != NULL)
             return err_set(e, "step %u of branch %d leads outside: %s %u", n, branch, b->wrong, b->at);
-        if (!step.settled || (*budget < 0 && n != end))
+        if (!step.settled || b->w->head.bug != 0 || (*budget < 0 && n != end)) /* a bug of the museum breaks them */
             continue;
         *budget -= b->w->head.node_count + b->w->head.pool / b->w->head.page_size / 4;
         struct err inner = {0};

@@ -187,6 +187,7 @@ run $RX record data/scenarios/shared-system-prompt.rxs -o "$tmp/b.rxt"
 cmp -s "$tmp/a.rxt" "$tmp/b.rxt" && ok 'recording twice gives the same bytes' || not_ok 'recording twice gives the same bytes'
 head -c 300 "$tmp/a.rxt" >"$tmp/cut.rxt"
 has 'a recording cut off' 1 'is cut off: its body should have' $RX replay "$tmp/cut.rxt"
+has 'an old recording is shown' 0 '"last words"' $RX export screen tests/tape/data/before_schedules.rxt --format text
 for scenario in data/scenarios/*.rxs; do
     run $RX play "$scenario"
     [ "$rc" = 0 ] && ok "play $(basename "$scenario" .rxs)" || not_ok "play $scenario" "$err"

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 
 #include "base/prng.h"
 #include "base/xalloc.h"
+#include "cache/museum.h"
 #include "script/runner.h"
 #include "tape/check.h"
 #include "tape/recording.h"
@@ -138,6 +140,116 @@ static void everything_comes_back(void **state)
         buf_free(&b);
         runner_free(r);
     }
+}
+
+/* A request that is refused has given back what it had found, and its count stays. */
+static void refused_requests_come_back(void **state)
+{
+    (void)state;
+    struct runner *r = ran("pool 24\nsystem \"You are a helpful assistant.\"\nrequest \"What color is grass?\" max=2\n"
+                           "request \"What color is grass, and where do fish live, and how do birds fly?\" max=2\n");
+    struct buf b = packed(r, -1);
+    struct recording *rec = opened(&b);
+    uint32_t end = same_branch(r, 0, rec, 0), refused_ = 0;
+    for (uint32_t n = 1; n <= end; n++) {
+        struct step s;
+        tape_step(recording_tape(rec), 0, n, &s);
+        refused_ += s.kind == EV_REFUSE;
+    }
+    assert_int_equal(refused_, 1);
+    recording_free(rec);
+    buf_free(&b);
+    runner_free(r);
+}
+
+static bool breaks_an_invariant(struct tape *t)
+{
+    struct cursor c;
+    struct err e = {0};
+    bool breaks = false;
+    assert_int_equal(cursor_init(&c, t, &e), 0);
+    for (uint32_t n = 1; n <= tape_length(t, 0); n++) {
+        struct step s;
+        tape_step(t, 0, n, &s);
+        cursor_seek(&c, 0, n);
+        breaks = breaks || (s.settled && world_check(cursor_scene(&c), &e) != 0);
+    }
+    cursor_done(&c);
+    return breaks;
+}
+
+/* Broken on purpose, invariants and all. */
+static void engines_of_the_museum_come_back(void **state)
+{
+    (void)state;
+    unsigned broken = 0;
+    for (unsigned bug = 1; bug < BUG_COUNT; bug++) {
+        char text[400];
+        snprintf(text, sizeof text, "bug %s\npool 128\nsystem \"You are a helpful assistant.\"\n"
+                 "request \"What color is grass?\" max=1\nrequest \"What color is snow?\" max=1\n"
+                 "turn \"And why?\" max=1\ninsert \"You are a cat\"\nlock l \"You are a cat\"\n"
+                 "match \"You are a dog\"\nevict 40\n", museum_info(bug)->name);
+        struct runner *r = ran(text);
+        struct buf b = packed(r, -1);
+        struct recording *rec = opened(&b);
+        assert_int_equal(recording_world(rec)->bug, bug);
+        assert_true(same_branch(r, 0, rec, 0) > 20);
+        broken += breaks_an_invariant(recording_tape(rec));
+        recording_free(rec);
+        buf_free(&b);
+        runner_free(r);
+    }
+    assert_int_equal(broken, 5); /* those of test_museum.c's table */
+}
+
+/* A recording that was made before there were schedules, kept as it was, and the steps as the program of that day
+ * said them. It opens in every later one: each step says the same, and the way back is the way there. */
+static void an_old_recording_opens(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct recording *rec = recording_open("tests/tape/data/before_schedules.rxt", &e);
+    FILE *steps = fopen("tests/tape/data/before_schedules.steps", "r");
+    if (rec == NULL || steps == NULL)
+        fail_msg("%s", rec == NULL ? e.what : "its steps cannot be read");
+    struct tape *t = recording_tape(rec);
+    struct event_words words = recording_words(rec);
+    struct cursor c;
+    uint64_t seen[256];
+    uint32_t end = tape_length(t, 0), kinds = 0;
+    bool known[EV_COUNT] = {false};
+    assert_int_equal(end, 198);
+    assert_int_equal(cursor_init(&c, t, &e), 0);
+    for (uint32_t n = 0; n <= end; n++) {
+        char line[512];
+        struct step s;
+        struct buf said_ = {0};
+        cursor_seek(&c, 0, n);
+        seen[n] = world_hash(c.w);
+        if (n == 0)
+            continue;
+        tape_step(t, 0, n, &s);
+        kinds += !known[s.kind];
+        known[s.kind] = true;
+        buf_printf(&said_, "%u ", n);
+        for (const char *k = event_info(s.kind)->name; *k != '\0'; k++)
+            buf_putc(&said_, (char)toupper((unsigned char)*k));
+        buf_putc(&said_, ' ');
+        event_fields(cursor_scene(&c), &words, s.kind, s.arg, &said_);
+        buf_putc(&said_, '\n');
+        assert_non_null(fgets(line, sizeof line, steps));
+        assert_string_equal(buf_text(&said_), line);
+        buf_free(&said_);
+    }
+    for (uint32_t n = end + 1; n-- > 0;) {
+        cursor_seek(&c, 0, n);
+        assert_true(world_hash(c.w) == seen[n]);
+    }
+    assert_int_equal(kinds, 37);
+    assert_string_equal(recording_title(rec), "An old recording");
+    fclose(steps);
+    cursor_done(&c);
+    recording_free(rec);
 }
 
 static void branches_come_back(void **state)
@@ -516,6 +628,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_back),
+        cmocka_unit_test(refused_requests_come_back),
+        cmocka_unit_test(engines_of_the_museum_come_back),
+        cmocka_unit_test(an_old_recording_opens),
         cmocka_unit_test(branches_come_back),
         cmocka_unit_test(a_file_is_written_and_opened),
         cmocka_unit_test(foreign_files_are_refused),
