@@ -150,6 +150,48 @@ check "a wrong command is named" wait_for 'nonsense'
 press q
 check "q leaves with 0, the terminal as before" restored 0
 
+# ---- two histories ------------------------------------------------------------------------------------------
+start
+press 8 G
+wait_for 'step 8 of'
+type_line ':rerun pool=30'
+check "rerun runs beside this history" wait_for 'B shows both'
+press B
+check "B puts the other run beside this one" wait_for 'two histories side by side'
+check "and says what is different in it" wait_for 'the whole script again with pool 30\|whole script'
+press End
+wait_for 'step 37 of 37'
+sleep 0.3
+say rerun
+check "with the ledger of keys" as_golden rerun tmux-rerun-80x24
+press Home D
+wait_gone 'step 1 of 37'
+check "D goes to where they differ" wait_for 'step 5 of 37'
+press Escape q
+check "q after rerun" restored 0
+cat > "$dir/small.rxs" << 'END'
+title "a small pool"
+tokens letters
+pool 24
+insert "the quick brown fox"
+insert "the one"
+match "the quick brown dog"
+insert "something"
+match "the quick red"
+match "something"
+END
+runs=$((runs + 1))
+type_line "clear; stty -g > $dir/before; $PROGRAM race $dir/small.rxs; echo left $runs with \$?; stty -g > $dir/after"
+check "race opens two designs side by side" wait_for 'two histories side by side'
+press D
+wait_for 'step 44 of 54 '
+sleep 0.3
+say race
+check "as in the golden one" as_golden race tmux-race-80x24
+press q
+check "then prints its table" wait_for 'radix.*belady'
+check "q after race" restored 0
+
 # ---- sizes --------------------------------------------------------------------------------------------------
 start
 press 8 G
