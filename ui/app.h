@@ -77,6 +77,7 @@ struct app {
     int w, h;             /* of the surface that was drawn last */
     bool ascii;
     bool following;       /* a command was sent: go to where it writes */
+    bool dragging;        /* the mouse went down on the timeline and is still down */
     char *past[PAST_COMMANDS]; /* commands typed before, newest last; owned */
     int pasts, past_at;   /* past_at: the one in the text field; pasts: none */
     uint32_t back[BACK_STEPS]; /* where jumps came from, newest last */
@@ -90,6 +91,7 @@ void app_done(struct app *a);
 
 void app_key(struct app *a, int key);      /* one key (key.h) */
 void app_click(struct app *a, int x, int y, int w, int h); /* the mouse, on a screen of w x h */
+void app_drag(struct app *a, int x, int y, int w, int h);  /* it moves with its button held */
 void app_wake(struct app *a);              /* the feed has something new */
 void app_look(struct app *a);              /* while it works: are there more steps? */
 void app_tick(struct app *a);              /* playing: the time for the next step has come */

@@ -3,6 +3,7 @@
 
 #include "ui/app_parts.h"
 #include "ui/command.h"
+#include "ui/view_lesson.h"
 
 /* ---- choosing --------------------------------------------------------------------------------------- */
 
@@ -190,6 +191,8 @@ static void run_command(struct app *a, enum command c)
         a->v.typed[0] != '\0' ? app_request_typed(a) : app_next(a, DEPTH_REQUEST, "There is no later request.");
         break;
     case CMD_PREV_REQUEST: app_prev(a, DEPTH_REQUEST); break;
+    case CMD_OUT: app_out(a); break;
+    case CMD_OUT_BACK: app_out_back(a); break;
     case CMD_FIRST: app_goto(a, 1); break;
     case CMD_LAST: app_goto(a, UINT32_MAX); break;
     case CMD_PLAY: app_toggle_play(a); break;
@@ -295,13 +298,40 @@ static bool inside(struct rect r, int x, int y)
     return x >= r.x && x < r.x + r.w && y >= r.y && y < r.y + r.h;
 }
 
+/* In a lesson the panes stand beside the text, if they are there at all. */
+static bool to_panes(const struct app *a, int *x, int *w)
+{
+    int columns = a->feed->lesson != NULL ? view_lesson_columns(*w) : 0;
+    *x -= columns;
+    *w -= columns;
+    return a->v.show == SHOW_STEPPER && (a->feed->lesson == NULL || columns > 0);
+}
+
+void app_drag(struct app *a, int x, int y, int w, int h)
+{
+    (void)y; /* a hand does not keep to one line */
+    if (!a->dragging || !to_panes(a, &x, &w))
+        return;
+    const struct head *head = &a->m.sc.w->head;
+    struct layout l = layout_make(w, h, head->pool, head->page_size, a->v.big);
+    struct picture p = picture_of(a);
+    uint32_t step = 0;
+    for (int at = x < l.time.x ? l.time.x : x < l.time.x + l.time.w ? x : l.time.x + l.time.w - 1; step == 0 && at >= l.time.x; at--)
+        step = view_timeline_at(&p, l.time, at);
+    if (step != 0)
+        app_goto(a, step);
+}
+
 void app_click(struct app *a, int x, int y, int w, int h)
 {
+    a->dragging = false;
+    if (!to_panes(a, &x, &w))
+        return;
     const struct head *head = &a->m.sc.w->head;
     struct layout l = layout_make(w, h, head->pool, head->page_size, a->v.big);
     struct picture p = picture_of(a);
     uint32_t node, slot, step;
-    if (a->v.show != SHOW_STEPPER || l.kind == LAYOUT_PLAIN)
+    if (l.kind == LAYOUT_PLAIN)
         return;
     if (inside(l.tree, x, y) && (node = view_tree_at(&p, l.tree, y)) != 0) {
         a->v.focus = FOCUS_TREE;
@@ -310,6 +340,8 @@ void app_click(struct app *a, int x, int y, int w, int h)
         a->v.focus = FOCUS_SLOTS;
         a->v.slot = slot;
     } else if (inside(l.time, x, y) && (step = view_timeline_at(&p, l.time, x)) != 0) {
+        a->dragging = true;
+        a->v.playing = false;
         app_jump(a, step);
     }
 }
@@ -317,6 +349,9 @@ void app_click(struct app *a, int x, int y, int w, int h)
 void app_key(struct app *a, int key)
 {
     if (key == K_NONE || key == K_RESIZE)
+        return;
+    a->dragging = false;
+    if (key == K_RELEASE || key == K_DRAG)
         return;
     if (key == K_WHEEL_UP || key == K_WHEEL_DOWN)
         key = key == K_WHEEL_UP ? K_LEFT : K_RIGHT;

@@ -24,6 +24,8 @@ void app_back(struct app *a);
 void app_at_end(struct app *a);
 void app_next(struct app *a, int depth, const char *none); /* to the next step of this depth; `none`: there is none */
 void app_prev(struct app *a, int depth);
+void app_out(struct app *a);                           /* to the end of what this step is a part of */
+void app_out_back(struct app *a);                      /* to its beginning */
 void app_toggle_play(struct app *a);
 void app_set_speed(struct app *a, int by);
 void app_goto_typed(struct app *a);

@@ -71,17 +71,31 @@ static void loop_click(struct loop *l)
     app_click(l->a, x, y, l->screen.w, l->screen.h);
 }
 
+/* Where the mouse is now counts, not every place that it was dragged over. */
+static void loop_drag(struct loop *l, bool *dragged)
+{
+    int x, y;
+    term_mouse_at(l->term, &x, &y);
+    if (*dragged)
+        app_drag(l->a, x, y, l->screen.w, l->screen.h);
+    *dragged = false;
+}
+
 static void loop_keys(struct loop *l)
 {
     bool was = l->a->v.playing;
     int speed = l->a->v.speed;
-    bool mouse = l->a->v.mouse;
+    bool mouse = l->a->v.mouse, dragged = false;
     for (int n = 0, key; n < KEYS_A_FRAME && !l->a->quit && (key = term_key(l->term)) != K_NONE; n++) {
+        if (key == K_RELEASE || (key != K_DRAG && key != K_CLICK))
+            loop_drag(l, &dragged);
+        dragged = key == K_DRAG;
         if (key == K_CLICK)
             loop_click(l);
-        else
+        else if (!dragged)
             app_key(l->a, key);
     }
+    loop_drag(l, &dragged);
     if (mouse != l->a->v.mouse)
         term_mouse(l->term, l->a->v.mouse);
     if (l->a->v.playing && (!was || speed != l->a->v.speed))

@@ -140,6 +140,18 @@ void app_prev(struct app *a, int depth)
     app_goto(a, at > 0 ? at : 1);
 }
 
+void app_out(struct app *a)
+{
+    uint32_t to = tape_out(a->m.tape, a->m.branch, a->m.at);
+    to > a->m.at ? app_goto(a, to) : app_at_end(a);
+}
+
+void app_out_back(struct app *a)
+{
+    uint32_t to = tape_out_back(a->m.tape, a->m.branch, a->m.at);
+    to > 0 ? app_goto(a, to) : app_back(a); /* says so */
+}
+
 void app_goto_typed(struct app *a)
 {
     uint32_t length = tape_length(a->m.tape, a->m.branch);

@@ -17,6 +17,8 @@
     X(PREV_OP, K_UP, 0, "Up", "op before", "to the operation before", "time")                         \
     X(NEXT_REQUEST, ']', 0, "]", "next request", "to the next request; a number, then ]: to that request", "time") \
     X(PREV_REQUEST, '[', 0, "[", "request before", "to the request before", "time")                          \
+    X(OUT, 'O', 0, "O", "out", "out: to the end of this operation; again: of its request", "time") \
+    X(OUT_BACK, 'U', 0, "U", "out before", "back out: to where this operation began; again: its request", "time") \
     X(FIRST, K_HOME, 0, "Home", "first", "to the first step", "time")                                 \
     X(LAST, K_END, 0, "End", "last", "to the last step", "time")                                             \
     X(PLAY, ' ', 0, "Space", "play", "play by itself; again: stop", "time")                                  \
@@ -59,7 +61,7 @@
     X(FOLD, 'f', 0, "f", "fold", "fold or unfold the node that is chosen (Tab) or that the step is about", "look") \
     X(ONLY, 'F', 0, "F", "one path", "of the tree, only the way to the node that is chosen; again: all of it", "look") \
     X(ORDER, 'o', 0, "o", "order", "order of siblings: as inserted, latest, most hits, longest first", "look") \
-    X(MOUSE, 'm', 0, "m", "mouse", "mouse on or off: click a node, a slot, the timeline; the wheel steps", "look") \
+    X(MOUSE, 'm', 0, "m", "mouse", "mouse on or off: click a node, a slot; click or drag on the timeline; the wheel steps", "look") \
     X(THEME, 'T', 0, "T", "theme", "the next theme of colours", "look")                                      \
     X(HINT, 'h', 0, "h", "hint", "in a lesson: a hint; after three the solution", "lesson")                  \
     X(SKIP, 's', 0, "s", "skip", "in a lesson: leave this question or challenge out", "lesson")              \

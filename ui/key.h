@@ -9,6 +9,8 @@ enum {
     K_RESIZE,        /* the terminal has another size */
     K_INTERRUPT,     /* ^C */
     K_CLICK,         /* the mouse; where: term_mouse_at */
+    K_DRAG,          /* it moves with its button held */
+    K_RELEASE,
     K_WHEEL_UP, K_WHEEL_DOWN,
     K_OTHER,         /* a key without a name here */
 };

@@ -32,6 +32,7 @@ struct term {
     struct paint pair[MOST_PAIRS]; /* colour pairs made so far; pair 0 is the terminal's own */
     int pairs;
     int mouse_x, mouse_y;
+    bool mouse;                 /* it is ours */
     int lost;                   /* reads in a row that promised a key and brought none */
 };
 
@@ -222,12 +223,25 @@ static void add_leave(const char *capability)
     }
 }
 
+static bool knows_mouse(void)
+{
+    const char *mouse = tigetstr("kmous");
+    return mouse != NULL && mouse != (const char *)-1;
+}
+
+/* Reports of moves while a button is held: curses asks for presses and releases alone. */
+static void report_moves(const struct term *t, bool on)
+{
+    static const char ON[] = "\033[?1002h", OFF[] = "\033[?1002l";
+    if (t->mouse && knows_mouse())
+        write_all(STDOUT_FILENO, on ? ON : OFF, sizeof ON - 1);
+}
+
 /* What curses does for the mouse in endwin; harmless where it is off. */
 static void add_mouse_off(void)
 {
-    static const char OFF[] = "\033[?1006l\033[?1000l";
-    const char *mouse = tigetstr("kmous");
-    if (mouse == NULL || mouse == (const char *)-1 || now.leave_n + sizeof OFF > LEAVE_BYTES)
+    static const char OFF[] = "\033[?1006l\033[?1002l\033[?1000l";
+    if (!knows_mouse() || now.leave_n + sizeof OFF > LEAVE_BYTES)
         return;
     memcpy(now.leave + now.leave_n, OFF, sizeof OFF - 1);
     now.leave_n += sizeof OFF - 1;
@@ -386,6 +400,7 @@ void term_close(struct term *t)
 {
     if (t == NULL)
         return;
+    report_moves(t, false);
     endwin();
     now.open = 0;
     release_signals();
@@ -484,6 +499,7 @@ void term_draw(struct term *t, const struct surface *s, const struct theme *them
 static void stop_here(struct term *t)
 {
     struct sigaction ours;
+    report_moves(t, false);
     endwin();
     stderr_back();
     sigaction(SIGTSTP, &tstp_was, &ours);
@@ -493,6 +509,7 @@ static void stop_here(struct term *t)
         dup2(now.err_aside, STDERR_FILENO);
     t->repaint = true;
     refresh();                           /* enters the screen again */
+    report_moves(t, true);
 }
 
 static void serve_signals(struct term *t)
@@ -534,9 +551,12 @@ int term_wait(struct term *t, int wake_fd, int ms)
 
 void term_mouse(struct term *t, bool on)
 {
-    (void)t;
     mouseinterval(0); /* a press is a click: waiting for its end would delay every click */
-    mousemask(on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+    if (!on)
+        report_moves(t, false);
+    mousemask(on ? BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON4_PRESSED | BUTTON5_PRESSED | REPORT_MOUSE_POSITION : 0, NULL);
+    t->mouse = on;
+    report_moves(t, on);
 }
 
 void term_mouse_at(const struct term *t, int *x, int *y)
@@ -554,7 +574,9 @@ static int mouse_key(struct term *t)
     t->mouse_y = e.y;
     if (e.bstate & BUTTON4_PRESSED)
         return K_WHEEL_UP;
-    return e.bstate & BUTTON5_PRESSED ? K_WHEEL_DOWN : K_CLICK;
+    if (e.bstate & BUTTON5_PRESSED)
+        return K_WHEEL_DOWN;
+    return e.bstate & BUTTON1_RELEASED ? K_RELEASE : e.bstate & REPORT_MOUSE_POSITION ? K_DRAG : K_CLICK;
 }
 
 static int special_key(struct term *t, wint_t code)

@@ -41,7 +41,7 @@ enum { TERM_KEY = 1, TERM_WAKE = 2, TERM_LOST = 4 }; /* what ended the wait; 0: 
 int term_wait(struct term *t, int wake_fd, int ms);
 /* Ask for the mouse, or leave it to the terminal (so that text can be copied). */
 void term_mouse(struct term *t, bool on);
-void term_mouse_at(const struct term *t, int *x, int *y); /* of the last K_CLICK */
+void term_mouse_at(const struct term *t, int *x, int *y); /* of the last K_CLICK or K_DRAG */
 int term_key(struct term *t);            /* the next key, K_NONE when there is none; never waits */
 
 #endif

@@ -22,6 +22,8 @@
     X(BACK, "back", "b", "[op|request|KIND]", "the same backwards")                                          \
     X(OP, "op", "o", "", "to the next operation")                                                            \
     X(REQUEST, "request", "r", "", "to the next request (with a text: run a new one; of a trace, with a number: to it)") \
+    X(OUT, "out", "", "", "to the end of this operation; again: of its request")              \
+    X(OUT_BACK, "outback", "", "", "to where this operation began; again: its request")         \
     X(FIND, "find", "f", "KIND", "to the next step of a kind, such as evict_node")                           \
     X(FIRST, "first", "", "", "to before the first step")                                                    \
     X(LAST, "last", "", "", "to the last step")                                                              \
@@ -109,6 +111,8 @@ static int move(struct session *s, int dir, const char *what, struct buf *out, s
         to = dir > 0 ? c->at + 1 : c->at - (c->at > 0);
     else if (strcmp(what, "op") == 0 || strcmp(what, "request") == 0)
         to = tape_find_depth(c->tape, c->branch, c->at, dir, *what == 'o' ? DEPTH_OPERATION : DEPTH_REQUEST);
+    else if (strcmp(what, "out") == 0)
+        to = (dir > 0 ? tape_out : tape_out_back)(c->tape, c->branch, c->at);
     else {
         int kind = event_find(what);
         if (kind < 0)
@@ -349,6 +353,8 @@ static int serve(struct session *s, enum session_command command, const char *re
     case DO_BACK: return move(s, -1, rest, out, e);
     case DO_OP: return move(s, 1, "op", out, e);
     case DO_REQUEST: return move(s, 1, "request", out, e);
+    case DO_OUT: return move(s, 1, "out", out, e);
+    case DO_OUT_BACK: return move(s, -1, "out", out, e);
     case DO_FIND: return *rest == '\0' ? err_set(e, "find needs a kind of step") : move(s, 1, rest, out, e);
     case DO_FIRST: stand(s, 0, out); return 0;
     case DO_LAST: stand(s, UINT32_MAX, out); return 0;

@@ -769,6 +769,34 @@ uint32_t tape_find_depth(const struct tape *t, int branch, uint32_t from, int di
     return dir > 0 ? end : 0;
 }
 
+/* Where the part that a step belongs to ends: before the next step of this depth. */
+static uint32_t part_end(const struct tape *t, int branch, uint32_t n, int depth)
+{
+    struct step s;
+    uint32_t next = tape_find_depth(t, branch, n, 1, depth);
+    if (next <= n)
+        return n;
+    tape_step(t, branch, next, &s);
+    return s.depth <= depth ? next - 1 : next; /* the last one is of any depth */
+}
+
+uint32_t tape_out(const struct tape *t, int branch, uint32_t n)
+{
+    uint32_t to = part_end(t, branch, n, DEPTH_OPERATION);
+    if (to == n)
+        to = part_end(t, branch, n, DEPTH_REQUEST);
+    return to == n && n < tape_length(t, branch) ? part_end(t, branch, n + 1, DEPTH_REQUEST) : to;
+}
+
+uint32_t tape_out_back(const struct tape *t, int branch, uint32_t n)
+{
+    uint32_t begin = n > 0 ? tape_operation(t, branch, n) : 0;
+    if (begin != 0 && begin < n)
+        return begin;
+    begin = n > 1 ? tape_find_depth(t, branch, n, -1, DEPTH_REQUEST) : 0;
+    return begin == 0 && n > 1 ? 1 : begin;
+}
+
 uint32_t tape_operation(const struct tape *t, int branch, uint32_t n)
 {
     const struct step_record *s = n > 0 ? step_record(step_home(t, branch, n), n) : NULL;

@@ -164,6 +164,13 @@ size_t tape_skip_bytes(const struct tape *t); /* of the skip index; part of tape
 /* The nearest step after (dir = +1) or before (dir = -1) position `from` whose depth is at most `depth`;
  * forwards: the last step of the branch if there is none, backwards: 0. */
 uint32_t tape_find_depth(const struct tape *t, int branch, uint32_t from, int dir, int depth);
+
+/* Out of what step n is a part of: the last step of its operation; from there, the last one before the next request; from
+ * there, that of the next request. n at the end of the branch. */
+uint32_t tape_out(const struct tape *t, int branch, uint32_t n);
+/* And back: the first step of its operation; from there, of its request; from there, of the one before. 0: there is none. */
+uint32_t tape_out_back(const struct tape *t, int branch, uint32_t n);
+
 /* The operation that step n is a part of: n itself, or the nearest operation before it that it can belong
  * to. (A KV write after an allocation belongs to the prefill or decode around both.) 0: none. */
 uint32_t tape_operation(const struct tape *t, int branch, uint32_t n);

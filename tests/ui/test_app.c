@@ -565,6 +565,94 @@ static void clicking(void **state)
     stage_close(&g);
 }
 
+/* Pressed on the timeline and moved: the step under the mouse, wherever the hand goes; pressed elsewhere, or let go: none. */
+static void dragging(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    struct surface s;
+    size_t moved = 0;
+    scene_evict(&g);
+    open_app(&a, &g);
+    assert_int_equal(surface_init(&s, 80, 24, false, NULL), 0);
+    app_goto(&a, 40);
+    app_draw(&a, &s);
+    struct layout l = layout_make(80, 24, 64, 1, false);
+    app_drag(&a, l.time.x + 20, l.time.y, 80, 24);
+    assert_int_equal(a.m.at, 40); /* nothing was pressed */
+    app_click(&a, l.tree.x + 4, l.tree.y + 2, 80, 24);
+    app_drag(&a, l.time.x + 20, l.time.y, 80, 24);
+    assert_int_equal(a.m.at, 40);
+    app_click(&a, l.time.x + 10, l.time.y, 80, 24);
+    uint32_t pressed = a.m.at;
+    for (int x = -3; x < 90; x++) {
+        uint32_t was = a.m.at;
+        app_drag(&a, x, x % 24, 80, 24); /* any line */
+        assert_true(x <= -3 || a.m.at >= was);
+        app_draw(&a, &s);
+        bool on = x >= l.time.x && x < l.time.x + l.time.w && surface_cell(&s, x, l.time.y)->code == '@';
+        moved += on;
+    }
+    assert_int_equal(a.m.at, tape_length(g.t, 0)); /* beyond the end is the end */
+    assert_true(moved > 40);                        /* the mark follows the mouse */
+    app_drag(&a, -5, 0, 80, 24);
+    assert_int_equal(a.m.at, 1);
+    app_key(&a, K_RELEASE);
+    app_drag(&a, 60, l.time.y, 80, 24);
+    assert_int_equal(a.m.at, 1);
+    app_key(&a, K_BACKSPACE); /* one jump, however long it was dragged */
+    assert_int_equal(a.m.at, 40);
+    assert_true(pressed != 40);
+    surface_done(&s);
+    app_done(&a);
+    stage_close(&g);
+}
+
+/* O and U from every step, against a walk over the depths of all steps. */
+static void out_of_here(void **state)
+{
+    (void)state;
+    void (*const scenes[])(struct stage *) = {scene_three, scene_evict, scene_typed};
+    size_t looked = 0;
+    for (size_t k = 0; k < ARRAY_LEN(scenes); k++) {
+        struct stage g;
+        struct app a;
+        scenes[k](&g);
+        open_app(&a, &g);
+        uint32_t length = tape_length(g.t, 0);
+        struct step s;
+        for (uint32_t n = 1; n <= length; n++, looked++) {
+            uint32_t op = n, request; /* the last steps before the next operation, and before the next request */
+            while (op < length && (tape_step(g.t, 0, op + 1, &s), s.depth > DEPTH_OPERATION))
+                op++;
+            for (request = op; request < length && (tape_step(g.t, 0, request + 1, &s), s.depth > DEPTH_REQUEST);)
+                request++;
+            app_goto(&a, n);
+            PRESS(&a, 'O');
+            assert_int_equal(a.m.at, op > n ? op : request > n ? request : a.m.at);
+            assert_true(a.m.at > n || n == length);
+            app_goto(&a, n);
+            uint32_t begin = a.m.op_at;
+            PRESS(&a, 'U');
+            tape_step(g.t, 0, a.m.at, &s);
+            assert_true(begin > 0 && begin < n ? a.m.at == begin : a.m.at == 1 || s.depth == DEPTH_REQUEST);
+            assert_true(a.m.at < n || n == 1);
+        }
+        int presses = 0;
+        for (app_goto(&a, 1); a.m.at < length; presses++)
+            PRESS(&a, 'O');
+        for (; a.m.at > 1; presses++)
+            PRESS(&a, 'U');
+        assert_true(presses < (int)length);
+        PRESS(&a, 'U');
+        assert_non_null(strstr(a.v.message, "first step"));
+        app_done(&a);
+        stage_close(&g);
+    }
+    assert_true(looked > 300);
+}
+
 /* Every row of the outline is reached once, downwards and upwards, in every order, folded or not. */
 static void outlines(void **state)
 {
@@ -984,6 +1072,8 @@ static void random_keys(void **state)
     for (long i = 0; i < total; i++) {
         if (prng_below(&r, 8) == 0)
             app_click(&a, (int)prng_below(&r, 200) - 5, (int)prng_below(&r, 60) - 5, s.w, s.h);
+        if (prng_below(&r, 8) == 0)
+            app_drag(&a, (int)prng_below(&r, 200) - 5, (int)prng_below(&r, 60) - 5, s.w, s.h);
         int key = random_key(&r), in_help = a.v.show == SHOW_HELP ? view_help_command(&a.v) : CMD_NONE;
         bool enter = key == K_ENTER || key == '\n';
         app_key(&a, enter && (in_help == CMD_QUIT || in_help == CMD_SAVE) ? K_ESC : key); /* as above */
@@ -1056,7 +1146,7 @@ int main(void)
         cmocka_unit_test(moving),        cmocka_unit_test(playing),      cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs), cmocka_unit_test(inside_the_model), cmocka_unit_test(lens_shows_the_bits),
         cmocka_unit_test(finding),
-        cmocka_unit_test(reasons), cmocka_unit_test(typed_keys), cmocka_unit_test(reasons_everywhere),      cmocka_unit_test(clicking),     cmocka_unit_test(saving), cmocka_unit_test(preferences), cmocka_unit_test(bound_keys), cmocka_unit_test(filters),
+        cmocka_unit_test(reasons), cmocka_unit_test(typed_keys), cmocka_unit_test(reasons_everywhere),      cmocka_unit_test(clicking), cmocka_unit_test(dragging), cmocka_unit_test(out_of_here),     cmocka_unit_test(saving), cmocka_unit_test(preferences), cmocka_unit_test(bound_keys), cmocka_unit_test(filters),
         cmocka_unit_test(outlines),      cmocka_unit_test(waiting),      cmocka_unit_test(commands),
         cmocka_unit_test(keys_are_found_and_done), cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
     };

@@ -150,6 +150,25 @@ check "a wrong command is named" wait_for 'nonsense'
 press q
 check "q leaves with 0, the terminal as before" restored 0
 
+# ---- the mouse ----------------------------------------------------------------------------------------------
+start TERM=xterm-256color
+press m
+wait_for 'Mouse on'
+mouse() { # BUTTON COLUMN FINAL: as an xterm tells it; the timeline is line 22
+    T send-keys -t s -l "$(printf '\033[<%s;%s;22%s' "$1" "$2" "$3")"
+}
+mouse 0 20 M
+check "a press on the timeline goes there" wait_for 'step 1[0-9] of 37'
+mouse 32 30 M
+mouse 32 36 M
+check "dragging goes on" wait_for 'step 2[5-9] of 37'
+mouse 32 47 M
+check "to the end" wait_for 'step 3[5-7] of 37'
+mouse 0 47 m
+press q
+check "q with the mouse on" restored 0
+check "the mouse is the terminal's again" [ "$(T display-message -p -t s '#{mouse_any_flag} #{mouse_button_flag} #{mouse_standard_flag}')" = "0 0 0" ]
+
 # ---- two histories ------------------------------------------------------------------------------------------
 start
 press 8 G
