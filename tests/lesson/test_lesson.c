@@ -34,7 +34,8 @@ static int command(void *ctx, const char *line, const char *dir, struct buf *out
     FILE *f = popen(shell, "r");
     for (size_t n; (n = fread(bytes, 1, sizeof bytes, f)) > 0;)
         buf_add(out, bytes, n);
-    return pclose(f) == 0 ? 0 : err_set(e, "it failed");
+    int rc = pclose(f), found = strncmp(line, "lint ", 5) == 0 ? 1 << 8 : 0; /* exit code 1: it found something */
+    return rc == 0 || rc == found ? 0 : err_set(e, "it failed");
 }
 
 static const struct lesson_host HOST = {.model_dir = MODEL, .command = command};
