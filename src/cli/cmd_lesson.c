@@ -135,7 +135,7 @@ static const struct {
     int (*run)(struct cli *c, struct err *e);
 } WORDS[] = {{"list", list_lessons},   {"check", check_lessons}, {"figures", print_figures}, {"sheet", print_sheet},
              {"notes", print_notes},   {"new", lesson_new_file}, {"reset", lesson_reset},
-             {"keys", lesson_keys}};
+             {"keys", lesson_keys},    {"export", lesson_export}};
 
 int cmd_lesson(struct cli *c, struct err *e)
 {

@@ -3,6 +3,7 @@
  *      cmd_lesson.c        the list, check, sheet, notes, figures
  *      lesson_open.c       a lesson with its model and its helpers; what its words may be bound to
  *      lesson_new.c        new, reset
+ *      lesson_export.c     a handout
  *      lesson_play.c       the lesson itself: on the screen or as plain text
  */
 #ifndef RADIXSCOPE_CLI_LESSON_CLI_H
@@ -30,6 +31,7 @@ struct lesson_names lesson_names_of(struct cli *c);
 int lesson_new_file(struct cli *c, struct err *e);
 int lesson_reset(struct cli *c, struct err *e);
 int lesson_keys(struct cli *c, struct err *e);
+int lesson_export(struct cli *c, struct err *e);
 int lesson_play(struct cli *c, struct err *e);
 
 /* The person's progress, or none with --no-save; a message about a damaged file goes to stderr. */
