@@ -31,7 +31,7 @@ static double first_ms(const struct world *w, uint32_t r)
     return first > came ? ms(first - came) : 0;
 }
 
-static bool is_good(const struct world *w, uint32_t r)
+bool serving_good(const struct world *w, uint32_t r)
 {
     const struct request *q = &w->request[r];
     return q->state == REQ_FINISHED && q->finish_reason != FINISH_NO_SLOTS && has_first(w, r) &&
@@ -71,7 +71,7 @@ static void add_request(const struct world *w, uint32_t r, struct serving *m, do
     m->answered += q->state == REQ_FINISHED;
     m->refused += q->state == REQ_REFUSED;
     m->aborted += q->state == REQ_ABORTED;
-    m->good += is_good(w, r);
+    m->good += serving_good(w, r);
     m->retractions += s->retracted;
     *made += out;
     if (q->state == REQ_WAITING &&

@@ -27,6 +27,7 @@ struct serving {
 
 /* Without memory for the quantiles they are 0, and firsts says so. */
 struct serving serving_metrics(const struct world *w);
+bool serving_good(const struct world *w, uint32_t request); /* answered within the limits */
 
 enum serving_style { SERVING_TITLE, SERVING_LINE, SERVING_HERE, SERVING_NOTE };
 

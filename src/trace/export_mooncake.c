@@ -74,8 +74,8 @@ static bool write_request(struct chains *c, const struct run_table *table, const
                           struct buf *out)
 {
     struct chained b = {.ns = q->ns};
-    buf_printf(out, "{\"timestamp\": %u, \"input_length\": %u, \"output_length\": %u, \"block_size\": %u, \"hash_ids\": [",
-               q->begin, q->prompt, q->generated, block);
+    buf_printf(out, "{\"timestamp\": %llu, \"input_length\": %u, \"output_length\": %u, \"block_size\": %u, \"hash_ids\": [",
+               q->planned ? (unsigned long long)(q->arrived / 1000) : q->begin, q->prompt, q->generated, block);
     for (uint32_t at = 0; at < q->prompt; at += block) {
         b.len = q->prompt - at < block ? q->prompt - at : block;
         b.token = table->token + q->first_token + at;

@@ -1,5 +1,6 @@
 /* export_run.h: a run for programs that know nothing of trees: metrics, Mooncake's trace, Perfetto's timeline.
- * docs/export.md says what each holds. Time is the number of the step, as there is no other.
+ * docs/export.md says what each holds. Time is the schedule's virtual clock, and without one the number of the step; the
+ * files say which.
  */
 #ifndef RADIXSCOPE_TRACE_EXPORT_RUN_H
 #define RADIXSCOPE_TRACE_EXPORT_RUN_H

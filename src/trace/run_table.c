@@ -40,7 +40,7 @@ static struct run_request *add(struct walk *k, uint32_t prompt)
     return q;
 }
 
-static bool arrives(struct walk *k, uint32_t r)
+static bool arrives(struct walk *k, uint32_t r, bool planned)
 {
     const struct world *w = k->c.w;
     const struct request *have = &w->request[r];
@@ -48,6 +48,8 @@ static bool arrives(struct walk *k, uint32_t r)
     if (q == NULL)
         return false;
     q->number = have->rid;
+    q->entry = r;
+    q->planned = planned;
     q->ns = have->ns;
     q->label = have->label;
     memcpy(k->table->token + q->first_token, w->row_token + have->row_off, have->prompt_len * sizeof(uint32_t));
@@ -60,11 +62,37 @@ static struct run_request *running(struct walk *k, uint32_t r)
     return r != 0 && r < WORLD_REQUESTS && k->open[r] != 0 ? &k->table->request[k->open[r] - 1] : NULL;
 }
 
+static uint64_t clock_of(const struct walk *k)
+{
+    return word_time(k->c.w->head.now);
+}
+
+static void waits(struct walk *k, uint32_t r, bool on)
+{
+    struct run_request *q = running(k, r);
+    if (q == NULL || q->waits == on)
+        return;
+    uint64_t since = word_time(k->c.w->served[r].entered), now = clock_of(k);
+    q->queued += !on && now > since ? now - since : 0;
+    q->waits = on;
+}
+
+/* A planned request is there from now on. */
+static void comes(struct walk *k, uint32_t r)
+{
+    struct run_request *q = running(k, r);
+    if (q != NULL)
+        q->begin = k->c.at;
+    waits(k, r, true);
+}
+
 static void ends(struct walk *k, const struct step *s, enum run_outcome outcome, uint32_t reason)
 {
     struct run_request *q = running(k, s->arg[0]);
     if (q == NULL)
         return;
+    waits(k, s->arg[0], false);
+    q->finished = clock_of(k);
     q->outcome = outcome;
     q->reason = reason;
     q->end = k->c.at;
@@ -110,7 +138,10 @@ static bool take_step(struct walk *k, const struct step *s, bool *by_hand)
 {
     switch (s->kind) {
     case EV_REQUEST:
-    case EV_PLAN: return arrives(k, s->arg[0]);
+    case EV_PLAN: return arrives(k, s->arg[0], s->kind == EV_PLAN);
+    case EV_ARRIVE: comes(k, s->arg[0]); break;
+    case EV_WAITS: waits(k, s->arg[0], true); break;
+    case EV_TAKEN: waits(k, s->arg[0], false); break;
     case EV_ANSWER: ends(k, s, RUN_ANSWERED, s->arg[4]); break;
     case EV_REFUSE: ends(k, s, RUN_REFUSED, s->arg[3]); break;
     case EV_ABORT: ends(k, s, RUN_ABORTED, FINISH_ABORT); break;
@@ -121,6 +152,39 @@ static bool take_step(struct walk *k, const struct step *s, bool *by_hand)
     default: break;
     }
     return true;
+}
+
+/* What the last world says of them. While a tape records, no entry is used twice. */
+static void read_times(struct walk *k)
+{
+    const struct world *w = k->c.w;
+    struct run_table *t = k->table;
+    double queued = 0;
+    t->scheduled = w->head.sched != 0;
+    for (size_t i = 0; t->scheduled && i < t->requests; i++) {
+        struct run_request *q = &t->request[i];
+        const struct served *s = &w->served[q->entry];
+        if (!q->planned)
+            continue;
+        waits(k, q->entry, false);
+        q->arrived = word_time(s->arrived);
+        q->first = word_time(s->first);
+        q->latest = word_time(s->latest);
+        q->longest_gap = s->longest_gap;
+        q->retracted = s->retracted;
+        q->good = serving_good(w, q->entry);
+        queued += (double)q->queued;
+    }
+    t->serving = serving_metrics(w);
+    t->slo_first = w->head.slo_first;
+    t->slo_gap = w->head.slo_gap;
+    t->queue_mean = clock_of(k) > 0 ? queued / (double)clock_of(k) : 0;
+    t->clock = store_name(cursor_scene(&k->c).s, w->head.cost_text);
+}
+
+double run_request_gap(const struct run_request *q)
+{
+    return q->generated > 1 ? (double)(q->latest - q->first) / (q->generated - 1) : 0;
 }
 
 int run_table_of(const struct tape *t, struct run_table *out, struct err *e)
@@ -140,7 +204,11 @@ int run_table_of(const struct tape *t, struct run_table *out, struct err *e)
         tape_step(t, branch, n, &s);
         cursor_seek(&k.c, branch, n);
         ok = take_step(&k, &s, &by_hand);
+        uint32_t waiting = k.c.w->head.queue_count;
+        out->queue_most = waiting > out->queue_most ? waiting : out->queue_most;
     }
+    if (ok)
+        read_times(&k);
     if (k.open != NULL)
         cursor_done(&k.c);
     xfree(k.open);

@@ -2,10 +2,16 @@
  *
  * A request is there from its arrival to its answer, refusal or abortion. Keys that were inserted by hand stand in the
  * table as well, with the number 0: a prompt that was computed, and no answer.
+ *
+ * With a schedule there is a clock (tape/serving.h); its times, in microseconds, stand beside the steps:
+ *
+ *      arrived     first token                latest token = finished
+ *      |--- waits ---|--- prefill --|--- decode ---|              queued: all its times in the waiting queue
  */
 #ifndef RADIXSCOPE_TRACE_RUN_TABLE_H
 #define RADIXSCOPE_TRACE_RUN_TABLE_H
 
+#include "tape/serving.h"
 #include "tape/tape.h"
 
 enum run_outcome { RUN_UNFINISHED, RUN_ANSWERED, RUN_REFUSED, RUN_ABORTED, RUN_INSERTED };
@@ -17,6 +23,10 @@ struct run_request {
     uint32_t begin, end;              /* steps */
     uint32_t prompt, cached, computed, generated; /* tokens */
     uint32_t evictions, evicted;      /* nodes, tokens that had to go for it */
+    uint64_t arrived, first, latest, finished, queued; /* planned ones; first 0: no token yet */
+    uint32_t longest_gap, retracted;  /* microseconds; times */
+    uint32_t entry;                   /* in the world */
+    bool planned, waits, good;        /* has times; stands in the queue; answered within the limits */
     uint32_t ns, label;               /* names in the store, 0: none */
     size_t first_token;               /* (prompt) in table.token */
 };
@@ -28,7 +38,16 @@ struct run_table {
     size_t tokens, token_cap;
     uint32_t evictions, evicted;      /* of all, whoever asked */
     uint32_t steps;
+    bool scheduled;                   /* there is a clock, and … */
+    struct serving serving;           /* … what it came to */
+    uint64_t slo_first, slo_gap;      /* limits of good ones, microseconds */
+    uint32_t queue_most;              /* requests that waited at once, at most … */
+    double queue_mean;                /* … and on average, over all the time */
+    const char *clock;                /* what the clock is reckoned with; the tape's */
 };
+
+/* From the first token to the last: microseconds between two, on average; 0: fewer than two. */
+double run_request_gap(const struct run_request *q);
 
 struct run_totals {                   /* over requests with a number */
     uint32_t requests, answered, refused, aborted;

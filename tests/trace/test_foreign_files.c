@@ -187,6 +187,190 @@ static void see(struct seen *s, const json_t *ev)
     }
 }
 
+/* ---- the schedule's clock ------------------------------------------------------------------------------------ */
+
+enum { CLOCKED = 16 };
+
+/* What the steps say in words, in ms to two decimals. */
+struct told {
+    double at[CLOCKED], entered[CLOCKED], queued[CLOCKED], first[CLOCKED], gap[CLOCKED], total[CLOCKED], now;
+    int good[CLOCKED];
+    unsigned requests, forwards;
+};
+
+static double value_of(const char *line, const char *name)
+{
+    char key[24];
+    snprintf(key, sizeof key, " %s=", name);
+    const char *at = strstr(line, key);
+    return at != NULL ? atof(at + strlen(key)) : 0;
+}
+
+static void tell_line(struct told *t, const char *line)
+{
+    unsigned r = (unsigned)value_of(line, "req");
+    const char *kind = strchr(line, ' ') != NULL ? strchr(line, ' ') + 1 : "";
+    assert_true(r < CLOCKED);
+    if (strncmp(kind, "PLAN ", 5) == 0) {
+        t->at[r] = t->entered[r] = value_of(line, "at");
+        t->requests++;
+    } else if (strncmp(kind, "CLOCK ", 6) == 0) {
+        t->now = value_of(line, "now");
+        t->forwards++;
+    } else if (strncmp(kind, "WAITS_AGAIN ", 12) == 0)
+        t->entered[r] = t->now;
+    else if (strncmp(kind, "TAKEN ", 6) == 0)
+        t->queued[r] += t->now - t->entered[r];
+    else if (strncmp(kind, "TIMES ", 6) == 0) {
+        t->first[r] = value_of(line, "ttft");
+        t->gap[r] = value_of(line, "gap");
+        t->total[r] = value_of(line, "total");
+        t->good[r] = (int)value_of(line, "good");
+    }
+}
+
+static void near_ms(double a, double b)
+{
+    if (a - b > 0.021 || b - a > 0.021)
+        fail_msg("%f is not %f", a, b);
+}
+
+static double real(const json_t *o, const char *name)
+{
+    if (!json_is_real(json_object_get(o, name)))
+        fail_msg("no time %s", name);
+    return json_real_value(json_object_get(o, name));
+}
+
+static void check_times(const json_t *q, const struct told *t)
+{
+    json_int_t r = whole(q, "request"), out = whole(q, "generated");
+    near_ms(real(q, "arrived_ms"), t->at[r]);
+    near_ms(real(q, "queued_ms"), t->queued[r]);
+    near_ms(real(q, "ttft_ms"), t->first[r]);
+    near_ms(real(q, "itl_longest_ms"), t->gap[r]);
+    near_ms(real(q, "finished_ms") - real(q, "arrived_ms"), t->total[r]);
+    near_ms(real(q, "itl_mean_ms"), (t->total[r] - t->first[r]) / (double)(out - 1));
+    assert_int_equal(json_is_true(json_object_get(q, "good")), t->good[r]);
+}
+
+static void check_totals(const json_t *m, const struct told *t)
+{
+    const json_t *totals = json_object_get(m, "totals"), *list = json_object_get(m, "requests");
+    double queued = 0, first = 0, clock = real(totals, "clock_ms");
+    json_int_t good = 0, out = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *q = json_array_get(list, i);
+        queued += real(q, "queued_ms");
+        first += real(q, "ttft_ms");
+        out += whole(q, "generated");
+        good += json_is_true(json_object_get(q, "good"));
+    }
+    near_ms(clock, t->now);
+    near_ms(real(totals, "queue_mean") * clock / 100, queued / 100);
+    near_ms(real(totals, "ttft_mean_ms"), first / t->requests);
+    near_ms(real(totals, "tokens_per_s"), (double)out / clock * 1000);
+    near_ms(real(totals, "goodput_per_s"), (double)good / clock * 1000);
+    assert_int_equal(whole(totals, "good"), good);
+    assert_non_null(strstr(json_string_value(json_object_get(m, "time")), "virtual clock"));
+    assert_non_null(strstr(json_string_value(json_object_get(m, "clock")), "a pass takes"));
+}
+
+/* The slices: requests as the metrics have them, operations one after the other, as long as the clock went. */
+static void check_slices(const json_t *p, const json_t *m)
+{
+    const json_t *events = json_object_get(p, "traceEvents"), *list = json_object_get(m, "requests");
+    json_int_t covered = 0, from[64] = {0};
+    size_t requests = 0, parts = 0;
+    assert_non_null(strstr(json_string_value(json_object_get(json_object_get(p, "otherData"), "time")), "virtual clock"));
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        const json_t *ev = json_array_get(events, i);
+        const char *ph = json_string_value(json_object_get(ev, "ph")), *cat = json_string_value(json_object_get(ev, "cat"));
+        double ts = (double)json_integer_value(json_object_get(ev, "ts")) / 1000;
+        double dur = (double)json_integer_value(json_object_get(ev, "dur")) / 1000;
+        const json_t *q = *ph == 'X' && strcmp(cat, "operation") != 0 ? json_array_get(list, (size_t)whole(ev, "tid") - 11) : NULL;
+        if (q != NULL && strcmp(cat, "request") == 0) {
+            near_ms(ts, real(q, "arrived_ms"));
+            near_ms(ts + dur, real(q, "finished_ms"));
+            requests++;
+        } else if (q != NULL) {
+            bool decode = strcmp(json_string_value(json_object_get(ev, "name")), "decode") == 0;
+            near_ms(decode ? ts : dur, real(q, "ttft_ms") + (decode ? real(q, "arrived_ms") : 0));
+            parts++;
+        } else if (*ph == 'X') {
+            assert_int_equal(whole(ev, "ts"), covered);
+            covered += whole(ev, "dur");
+        } else if (*ph == 'i')
+            assert_int_equal(whole(ev, "ts"), covered);
+        else if (*ph == 's')
+            from[whole(ev, "id")] = whole(ev, "ts");
+        else if (*ph == 'f')
+            assert_true(from[whole(ev, "id")] > 0 && from[whole(ev, "id")] < whole(ev, "ts"));
+    }
+    assert_int_equal(requests, json_array_size(list));
+    assert_int_equal(parts, 2 * requests);
+    near_ms((double)covered / 1000, real(json_object_get(m, "totals"), "clock_ms"));
+}
+
+/* The same numbers, behind the columns that there always are. */
+static void check_csv(struct buf *b, const json_t *m)
+{
+    static const char *const COLUMN[] = {"arrived_ms", "finished_ms", "queued_ms", "ttft_ms", "itl_mean_ms", "itl_longest_ms"};
+    const json_t *list = json_object_get(m, "requests");
+    char *save, *line = strtok_r(b->data, "\n", &save);
+    assert_non_null(strstr(line, ",evicted_tokens,arrived_ms,finished_ms,queued_ms,ttft_ms,itl_mean_ms,itl_longest_ms,good,retracted"));
+    for (size_t i = 0; (line = strtok_r(NULL, "\n", &save)) != NULL && i < json_array_size(list); i++) {
+        char *at = line;
+        for (int comma = 0; comma < 13; comma++)
+            at = strchr(at, ',') + 1;
+        for (size_t k = 0; k < ARRAY_LEN(COLUMN); k++) {
+            assert_true(strtod(at, &at) == real(json_array_get(list, i), COLUMN[k]));
+            at++;
+        }
+    }
+    assert_memory_equal(line, "total,", 6);
+}
+
+static void test_clock(void **state)
+{
+    static const char *const SCHEDULED[] = {"lpm-starves", "retraction", "shared-attention"};
+    unsigned requests = 0, forwards = 0, retracted = 0;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(SCHEDULED); i++) {
+        char args[100];
+        struct buf b = {0};
+        struct told t = {.now = 0};
+        snprintf(args, sizeof args, "play %s --plain", SCHEDULED[i]);
+        must(&b, args);
+        for (char *save, *line = strtok_r(b.data, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
+            if (*line >= '0' && *line <= '9')
+                tell_line(&t, line);
+        snprintf(args, sizeof args, "export metrics %s", SCHEDULED[i]);
+        json_t *m = json_of(args);
+        const json_t *list = json_object_get(m, "requests");
+        assert_int_equal(json_array_size(list), t.requests);
+        for (size_t q = 0; q < json_array_size(list); q++)
+            check_times(json_array_get(list, q), &t);
+        check_totals(m, &t);
+        snprintf(args, sizeof args, "export perfetto %s", SCHEDULED[i]);
+        json_t *p = json_of(args);
+        check_slices(p, m);
+        snprintf(args, sizeof args, "export metrics %s --format csv", SCHEDULED[i]);
+        must(&b, args);
+        check_csv(&b, m);
+        retracted += (unsigned)whole(json_object_get(m, "totals"), "retracted");
+        requests += t.requests;
+        forwards += t.forwards;
+        json_decref(m);
+        json_decref(p);
+        buf_free(&b);
+    }
+    assert_true(requests > 10 && forwards > 80 && retracted > 0);
+    json_t *m = json_of("export metrics two-strings");
+    assert_string_equal(json_string_value(json_object_get(m, "time")), "step");
+    json_decref(m);
+}
+
 static void test_perfetto(void **state)
 {
     (void)state;
@@ -484,7 +668,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics),        cmocka_unit_test(test_metrics_csv),
-        cmocka_unit_test(test_perfetto),       cmocka_unit_test(test_mooncake),
+        cmocka_unit_test(test_perfetto),       cmocka_unit_test(test_clock),
+             cmocka_unit_test(test_mooncake),
         cmocka_unit_test(test_script_again),   cmocka_unit_test(test_kv_events),
         cmocka_unit_test(test_part_of_a_cast), cmocka_unit_test(test_hashes_only),
         cmocka_unit_test(test_numbers_keep_prefixes), cmocka_unit_test(test_refusals),
