@@ -80,17 +80,6 @@ static void hang_up(struct room_guest *g, enum room_link why)
     signal_pair(g->news);
 }
 
-static void call(struct room_guest *g)
-{
-    struct room_line hello = {.kind = ROOM_GUEST, .u.role = g->role};
-    g->fd = room_connect(g->path, g->hello.id, NULL);
-    if (g->fd < 0)
-        return;
-    buf_clear(&g->out);
-    g->sent = 0;
-    room_write(&hello, &g->out);
-}
-
 static void refused(struct room_guest *g, const char *why)
 {
     bool same = g->now.link == ROOM_REFUSED && strcmp(g->now.why, why) == 0;
@@ -98,6 +87,20 @@ static void refused(struct room_guest *g, const char *why)
     snprintf(g->now.why, sizeof g->now.why, "%.190s", why);
     if (!same)
         signal_pair(g->news);
+}
+
+static void call(struct room_guest *g)
+{
+    struct room_line hello = {.kind = ROOM_GUEST, .u.role = g->role};
+    struct err e = {0};
+    g->fd = room_connect(g->path, g->hello.id, &e);
+    if (e.set)
+        refused(g, e.what); /* it is tried again all the same */
+    if (g->fd < 0)
+        return;
+    buf_clear(&g->out);
+    g->sent = 0;
+    room_write(&hello, &g->out);
 }
 
 /* ---- what the presenter says -------------------------------------------------------------------------- */

@@ -128,11 +128,11 @@ void room_door_close(struct room_door *d)
 
 /* ---- the guests' side --------------------------------------------------------------------------------- */
 
-static int connect_to(const char *path)
+static int connect_to(const char *path, struct err *e)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof a.sun_path)
-        return -1;
+        return err_set(e, "%.200s is too long for the name of a socket", path);
     memcpy(a.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0)
@@ -141,6 +141,8 @@ static int connect_to(const char *path)
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
         connect(fd, (const struct sockaddr *)&a, sizeof a) == 0)
         return fd;
+    if (errno == EACCES)
+        err_set(e, "%.120s may not be opened by you: the presenter lets a group in with --group", path);
     close(fd);
     return -1;
 }
@@ -149,12 +151,12 @@ int room_connect(const char *path, const char *id, struct err *e)
 {
     char folder[400], file[500];
     if (path != NULL)
-        return connect_to(path);
+        return connect_to(path, e);
     runtime_folder(folder, sizeof folder);
     for (int i = 0; i < 2; i++) {
         if (*folder != '\0' && join(file, sizeof file, folder, id, "", e) != 0)
             return -1;
-        int fd = *folder != '\0' && check_folder(folder, NULL) == 0 ? connect_to(file) : -1;
+        int fd = *folder != '\0' && check_folder(folder, NULL) == 0 ? connect_to(file, e) : -1;
         if (fd >= 0)
             return fd;
         shared_folder(folder, sizeof folder);
