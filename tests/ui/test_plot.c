@@ -45,7 +45,8 @@ static const struct shot {
     {"plot-80x24", 80, 24, false, 7, 2, 4, ""},     {"plot-80x24-ascii", 80, 24, true, 2, 1, 1, "This trace cannot be opened."},
     {"plot-120x40", 120, 40, false, 7, 3, 6, ""},   {"plot-120x40-ascii", 120, 40, true, 7, 3, 6, ""},
     {"plot-200x50", 200, 50, false, 7, 1, 2, ""},   {"plot-200x50-ascii", 200, 50, true, 7, 1, 2, ""},
-    {"plot-20x5", 20, 5, false, 7, 0, 0, ""},
+    {"plot-20x5", 20, 5, false, 7, 0, 0, ""},       {"plot-ahead-80x24", 80, 24, false, 10, 2, 9, ""},
+    {"plot-ahead-120x40-ascii", 120, 40, true, 10, 1, 8, ""},
 };
 
 static void golden_screens(void **state)
@@ -90,7 +91,7 @@ static void the_point_is_drawn(void **state)
     struct sweep sweep;
     struct sweep_plot *p = xcalloc(1, sizeof *p);
     size_t seen = 0;
-    make_sweep(&sweep, 7);
+    make_sweep(&sweep, SWEEP_POLICIES);
     sweep_plot_init(p, &sweep, "day.jsonl");
     for (int h = 13; h < 50; h += 4) {
         for (int w = 24; w < 200; w += 17) {
@@ -101,7 +102,7 @@ static void the_point_is_drawn(void **state)
                 for (p->column = 0; p->column < p->capacities; p->column++, seen++) {
                     sweep_plot_draw(p, &s);
                     uint32_t there = surface_cell(&s, s.cursor_x, s.cursor_y)->code;
-                    assert_int_equal(there, "LFIMOPS"[sweep_plot_at(p)->policy]);
+                    assert_int_equal(there, "LFIMOPSBU="[sweep_plot_at(p)->policy]);
                     assert_true(s.cursor_x >= x_was); /* equal where columns are too few */
                     x_was = s.cursor_x;
                 }
