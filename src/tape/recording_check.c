@@ -235,6 +235,8 @@ static void check_args(struct bounds *b, const struct step *step)
         case 'n': must(b, v < WORLD_NODES, "a node in a step", v); break;
         case 'r': must(b, v < WORLD_REQUESTS, "a request in a step", v); break;
         case 'x': must(b, v < b->sc.s->name_count, "a name in a step", v); break;
+        case 'p':
+        case 'w': must(b, v <= POLICY_COUNT, "a policy in a step", v); break; /* the last one: Belady's choice */
         default: break;
         }
     }

@@ -42,10 +42,9 @@ static void push_word(struct branch *b, uint32_t v)
 
 /* ---- branches ---------------------------------------------------------------------------------------- */
 
-static void branch_free(struct branch *b)
+/* Its history goes, and what that took. */
+static void branch_clear(struct branch *b)
 {
-    if (b == NULL)
-        return;
     for (uint32_t i = 0; i < b->obs.n; i++)
         xfree(((struct obs_record *)pile_at(&b->obs, i))->data);
     for (uint32_t i = 0; i < b->skips.n; i++)
@@ -55,16 +54,18 @@ static void branch_free(struct branch *b)
     pile_free(&b->words);
     pile_free(&b->obs);
     pile_free(&b->skips);
+}
+
+static void branch_free(struct branch *b)
+{
+    if (b != NULL)
+        branch_clear(b);
     xfree(b);
 }
 
-static struct branch *branch_new(int parent, uint32_t base)
+static void branch_init(struct branch *b, int parent, uint32_t base)
 {
-    struct branch *b = xcalloc(1, sizeof *b);
-    if (b == NULL)
-        return NULL;
-    b->parent = parent;
-    b->base = base;
+    *b = (struct branch){.parent = parent, .base = base};
     b->steps.size = sizeof(struct step_record);
     b->runs.size = sizeof(struct run_record);
     b->words.size = sizeof(uint32_t);
@@ -73,7 +74,6 @@ static struct branch *branch_new(int parent, uint32_t base)
     atomic_init(&b->length, base);
     atomic_init(&b->obs_length, 0);
     atomic_init(&b->skip_count, 0);
-    return b;
 }
 
 static bool tape_add_branch(struct tape *t, int parent, uint32_t base)
@@ -81,9 +81,10 @@ static bool tape_add_branch(struct tape *t, int parent, uint32_t base)
     int n = atomic_load(&t->branch_count);
     if (n == TAPE_BRANCHES)
         return false;
-    struct branch *b = branch_new(parent, base);
+    struct branch *b = xcalloc(1, sizeof *b);
     if (b == NULL)
         return false;
+    branch_init(b, parent, base);
     t->branch[n] = b;
     atomic_store(&t->branch_count, n + 1);
     t->current = n;
@@ -310,14 +311,23 @@ struct scene tape_scene(const struct tape *t)
 
 /* ---- writing ----------------------------------------------------------------------------------------------- */
 
+/* History goes; the first branch stays and is empty. Nothing is allocated, so nothing can fail. */
+static void tape_forget(struct tape *t)
+{
+    for (int i = 1; i < atomic_load(&t->branch_count); i++)
+        branch_free(t->branch[i]);
+    branch_clear(t->branch[0]);
+    branch_init(t->branch[0], -1, 0);
+    atomic_store(&t->branch_count, 1);
+    t->current = 0;
+    t->skip_bytes = t->obs_bytes = 0;
+}
+
 void tape_record(struct tape *t, bool on)
 {
     ASSERT(t->nesting == 0);
-    if (t->pen.recording && !on) {
-        tape_drop_branches(t);
-        bool made = tape_add_branch(t, -1, 0);
-        ASSERT(made);
-    }
+    if (t->pen.recording && !on)
+        tape_forget(t);
     t->pen.recording = on;
 }
 

@@ -380,7 +380,21 @@ static void test_off_and_on(void **state)
     (void)state;
     prng_seed(&r, 1);
     operate(t, &r, b);
+    assert_true(tape_length(t, 0) > 1);
+    assert_int_equal(tape_act_at(t, 0, 1, NULL), 1); /* a second history */
+    assert_true(tape_room(t, 1, 1));
+    tape_begin(t);
+    set(t, 0, 4710);
+    EMIT(t, NOTE, 0);
+    tape_commit(t);
+    uint64_t was = world_hash(tape_world(t));
+    xalloc_fail_at(1, true); /* forgetting needs no memory */
     tape_record(t, false);
+    assert_int_equal(xalloc_failures(), 0);
+    xalloc_fail_at(0, false);
+    assert_int_equal(world_hash(tape_world(t)), was);
+    assert_int_equal(tape_branches(t), 1);
+    assert_int_equal(tape_branch(t), 0);
     assert_int_equal(tape_length(t, 0), 0); /* history is forgotten */
     tape_begin(t);
     set(t, 0, 4711);
@@ -388,6 +402,13 @@ static void test_off_and_on(void **state)
     tape_commit(t);
     assert_int_equal(tape_world(t)->word[FIRST], 4711);
     assert_int_equal(tape_bytes(t), 0);
+    tape_record(t, true);
+    assert_true(tape_room(t, 1, 1));
+    tape_begin(t);
+    set(t, 0, 4712);
+    EMIT(t, NOTE, 0);
+    tape_commit(t);
+    assert_int_equal(tape_length(t, 0), 1);
     book_free(b);
     tape_free(t);
 }

@@ -17,6 +17,7 @@
 #include "base/xalloc.h"
 #include "script/runner.h"
 #include "tape/check.h"
+#include "tape/recording.h"
 #include "trace/excerpt.h"
 #include "trace/stack_distance.h"
 #include "trace/sweep.h"
@@ -370,6 +371,55 @@ static void test_recorded(void **state)
     assert_true(steps > 5000);
 }
 
+/* A recording of Belady's choices opens and names them; one with a policy that nobody knows is refused. */
+static void test_belady_is_recorded(void **state)
+{
+    (void)state;
+    static struct random_trace t;
+    struct replay r;
+    struct future f;
+    struct err e = {0};
+    struct buf b = {0};
+    unsigned victims = 0;
+    make_trace(&t, 4, 60);
+    flat_ids(&t, &f);
+    assert_int_equal(replay_open(&r, 26, POLICY_LRU, 0, true, &e), 0);
+    replay_foresee(&r, &f);
+    assert_int_equal(replay_begin(&r, NULL, "note", &e), 0);
+    for (uint32_t i = 0; i < t.n; i++)
+        assert_int_equal(replay_recorded(&r, replay_path(&f, i), t.len[i], &e), 0);
+    assert_int_equal(recording_pack(r.t, &(struct recording_info){.branch = -1}, &b, &e), 0);
+    struct recording *rec = recording_parse("a.rxt", b.data, b.len, &e);
+    if (rec == NULL)
+        fail_msg("%s", e.what);
+    const struct tape *back = recording_tape(rec);
+    assert_true(world_equal(tape_world(back), tape_world(r.t)));
+    for (uint32_t n = 1; n <= tape_length(back, 0); n++) {
+        struct step s;
+        struct buf said = {0};
+        tape_step(back, 0, n, &s);
+        if (s.kind == EV_VICTIM || s.kind == EV_EVICT || s.kind == EV_START) {
+            event_fields(tape_scene(back), NULL, s.kind, s.arg, &said);
+            assert_non_null(strstr(buf_text(&said), s.kind == EV_VICTIM ? "read again last" : "policy=belady"));
+            victims += s.kind == EV_VICTIM;
+        }
+        buf_free(&said);
+    }
+    assert_true(victims > 10);
+    recording_free(rec);
+    assert_int_equal(cache_begin(&r.cache, 0, &e), 0);
+    EMIT(r.t, START, 26, 1, POLICY_COUNT + 1, 0);
+    cache_end(&r.cache);
+    buf_clear(&b);
+    assert_int_equal(recording_pack(r.t, &(struct recording_info){.branch = -1}, &b, &e), 0);
+    assert_null(recording_parse("a.rxt", b.data, b.len, &e));
+    assert_non_null(strstr(e.what, "a policy in a step 8"));
+    buf_free(&b);
+    replay_close(&r);
+    future_done(&f);
+    buf_free(&t.text);
+}
+
 static void test_figures_of_sglang(void **state)
 {
     (void)state;
@@ -641,7 +691,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_the_model), cmocka_unit_test(test_looking_ahead),
-        cmocka_unit_test(test_against_everything), cmocka_unit_test(test_recorded),  cmocka_unit_test(test_figures_of_sglang),
+        cmocka_unit_test(test_against_everything), cmocka_unit_test(test_recorded), cmocka_unit_test(test_belady_is_recorded),  cmocka_unit_test(test_figures_of_sglang),
         cmocka_unit_test(test_lists),             cmocka_unit_test(test_cancelled), cmocka_unit_test(test_bad_trace),
         cmocka_unit_test(test_no_memory),         cmocka_unit_test(test_tracer),    cmocka_unit_test(test_ranges),    cmocka_unit_test(test_excerpt),
     };
