@@ -55,20 +55,22 @@ BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/b
 .SECONDARY:
 
 all: setup ## install what is missing, then build
-	@$(SUBMAKE) build
+	@+$(SUBMAKE) build
 
 run: all ## build and open the scenario in the stepper (plain text without a terminal)
 	@$(BUILD)/radixscope play shared-system-prompt
 
 test: setup ## build and run every test; the last line counts them
-	@$(SUBMAKE) build tests-build depcheck
+	@+$(SUBMAKE) build tests-build depcheck
 	@BUILD=$(BUILD) sh tests/run.sh
 
 setup: ## install missing system packages (does nothing when all is there)
 	@CC="$(CC)" PKG_CONFIG="$(PKG_CONFIG)" sh .ci/setup $(PACKAGES) cmocka
 
 build: $(BUILD)/radixscope
+	@:
 tests-build: $(TEST_BIN)
+	@:
 
 $(BUILD)/radixscope: $(MAIN_OBJ) $(BUILD)/libradixscope.a
 	@echo "  LINK  $@"
@@ -100,12 +102,12 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libradixscope.a
 
 # The sanitizers' builds live beside the ordinary one, so that switching costs no rebuild.
 asan: setup ## every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
-	@$(SUBMAKE) BUILD=$(BUILD)/asan \
+	@+$(SUBMAKE) BUILD=$(BUILD)/asan \
 	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" build tests-build
 	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 sh tests/run.sh
 
 tsan: setup ## every test under ThreadSanitizer
-	@$(SUBMAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g -fsanitize=thread" build tests-build
+	@+$(SUBMAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g -fsanitize=thread" build tests-build
 	@BUILD=$(BUILD)/tsan sh tests/run.sh
 
 # RUNS=3400000 gives the parsers ten million executions in all. The parsers need clang (libFuzzer).
@@ -116,23 +118,23 @@ fuzz: setup ## parsers and cache on random input, about a minute (RUNS=… of ea
 	@$(MAKE) --no-print-directory fuzz-cache ITERS=$${ITERS:-300000}
 
 keys: setup ## 100,000 random keys on every view and size under AddressSanitizer (KEYS=…)
-	@$(SUBMAKE) BUILD=$(BUILD)/asan \
+	@+$(SUBMAKE) BUILD=$(BUILD)/asan \
 	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	  $(BUILD)/asan/tests/ui/test_app
 	@KEYS=$${KEYS:-100000} LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 $(BUILD)/asan/tests/ui/test_app
 
 fuzz-cache: setup ## 10 million random cache operations under AddressSanitizer (ITERS=…, SEED=…)
-	@$(SUBMAKE) BUILD=$(BUILD)/asan \
+	@+$(SUBMAKE) BUILD=$(BUILD)/asan \
 	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	  $(BUILD)/asan/tests/cache/test_radix
 	@ITERS=$${ITERS:-10000000} $(BUILD)/asan/tests/cache/test_radix
 
 soak: setup ## a million requests through the scheduler, with aborts: no slot may be lost (REQUESTS=…)
-	@$(SUBMAKE) build $(BUILD)/tests/engine/test_sched
+	@+$(SUBMAKE) build $(BUILD)/tests/engine/test_sched
 	@REQUESTS=$${REQUESTS:-1000000} $(BUILD)/tests/engine/test_sched
 
 bench: setup ## measurements, as ratios within one run
-	@$(SUBMAKE) build $(BENCH_BIN)
+	@+$(SUBMAKE) build $(BENCH_BIN)
 	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
 
 # What data/ holds for the program itself: not what the model was trained with.

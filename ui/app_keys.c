@@ -5,6 +5,8 @@
 #include "ui/command.h"
 #include "ui/view_lesson.h"
 
+enum { LINES_OF_PAGE = 10 };
+
 /* ---- choosing --------------------------------------------------------------------------------------- */
 
 static void next_focus(struct app *a)
@@ -152,6 +154,16 @@ static bool move_in_list(struct app *a, enum command c)
     return true;
 }
 
+/* A page of lines; false: the key means nothing here. */
+static bool move_page(struct app *a, int key)
+{
+    enum command c = key == K_PAGE_DOWN ? CMD_NEXT_OP : key == K_PAGE_UP ? CMD_PREV_OP : CMD_NONE;
+    bool moved = c != CMD_NONE;
+    for (int i = 0; moved && i < LINES_OF_PAGE; i++)
+        moved = move_in_list(a, c);
+    return moved;
+}
+
 static void open_compare(struct app *a)
 {
     struct err e = {0};
@@ -264,6 +276,8 @@ static void run_command(struct app *a, enum command c)
     case CMD_HELP:
         a->v.search[0] = '\0';
         open_view(a, SHOW_HELP);
+        if (a->feed->lesson != NULL)
+            a->v.line = CMD_HINT; /* its own keys first */
         break;
     case CMD_CLOSE: close_view(a); break;
     case CMD_QUIT: a->quit = true; break;
@@ -370,6 +384,8 @@ void app_key(struct app *a, int key)
     if (app_lesson_key(a, key) || type_digit(a, key))
         return;
     enum command c = keymap_command(&a->keys, key);
+    if (c == CMD_NONE && move_page(a, key))
+        return;
     if (c == CMD_NONE)
         unknown_key(a, key);
     else

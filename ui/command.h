@@ -67,8 +67,8 @@
     X(SKIP, 's', 0, "s", "skip", "in a lesson: leave this question or challenge out", "lesson")              \
     X(RESTART, 'R', 0, "R", "begin anew", "in a lesson: the challenge from its start, counted from 0", "lesson") \
     X(PART, 'u', 0, "u", "part before", "in a lesson: to the part before", "lesson")                         \
-    X(HELP, '?', 0, "?", "keys", "this list; / searches it, Enter does what the chosen line says", "look")                                                        \
-    X(CHOOSE, K_ENTER, '\n', "Enter", "go there", "in a list: go to the step of the chosen line, or do what it says", "look")     \
+    X(HELP, '?', 0, "?", "keys", "this list; PageDown turns it, / searches it, Enter does what the chosen line says", "look")                                                        \
+    X(CHOOSE, K_ENTER, '\n', "Enter", "go there", "in a list: go to the step of the chosen line, or do what it says; in a lesson: go on", "look")     \
     X(CLOSE, K_ESC, 0, "Esc", "close", "back to the stepper", "look")                                        \
     X(QUIT, 'q', 0, "q", "quit", "leave the program", "look")
 

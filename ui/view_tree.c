@@ -337,11 +337,10 @@ void view_tree_title(const struct picture *p, char *out, size_t n)
 {
     const struct head *h = &p->m->sc.w->head;
     uint32_t nodes = h->node_count - 1, tokens = h->evictable_size + h->protected_size;
-    const char *only = p->v->only ? ", one path" : "";
-    static const char *const ORDER[ORDER_COUNT] = {"Radix tree", "Tree, latest first",
-                                                   "Tree, most hits first", "Tree, longest first"};
-    snprintf(out, n, "%s: %u node%s, %u token%s%s", ORDER[p->v->order], nodes, nodes == 1 ? "" : "s", tokens,
-             tokens == 1 ? "" : "s", only);
+    static const char *const ORDER[ORDER_COUNT] = {"", ", latest first", ", most hits first", ", longest first"};
+    const char *what = p->v->only ? "Tree, one path" : p->v->order != 0 ? "Tree" : "Radix tree"; /* first: the end may be cut off */
+    snprintf(out, n, "%s%s: %u node%s, %u token%s", what, ORDER[p->v->order], nodes, nodes == 1 ? "" : "s", tokens,
+             tokens == 1 ? "" : "s");
 }
 
 uint32_t view_tree_neighbour(const struct picture *p, uint32_t node, int dir)

@@ -116,13 +116,14 @@ bool cli_takes(const struct cli_command_info *command, enum cli_option which)
 void cli_help(struct buf *out)
 {
     buf_puts(out, "radixscope lets you watch RadixAttention, SGLang's KV prefix cache, work on a real CPU transformer.\n"
-                  "\nTo begin:   radixscope play shared-system-prompt\n\nCommands:\n");
+                  "\nTo begin:   radixscope lesson 1                    take the first lesson\n"
+                  "            radixscope play shared-system-prompt   watch three requests\n\nCommands:\n");
     for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++)
         buf_printf(out, "  %-11s %s\n", COMMANDS[i].name, COMMANDS[i].brief);
     for (size_t i = 0; i < ARRAY_LEN(TOOLS); i++)
         buf_printf(out, "  %-11s %s\n", TOOLS[i].name, TOOLS[i].brief);
     buf_puts(out, "\nradixscope help COMMAND says more; help script: the language of .rxs files; help events: the steps.\n"
-                  "Options may stand anywhere behind the command:\n");
+                  "Options of all commands (the help of a command lists its own); they may stand anywhere behind it:\n");
     for (int i = 0; i < OPT_COUNT; i++)
         help_option(&OPTIONS[i], out);
     buf_puts(out, "\nRADIXSCOPE_DATA names another folder with model/ and scenarios/.\n"

@@ -93,9 +93,9 @@ static void add_lesson(void *ctx, const struct lesson_brief *b)
     char about[256], number[16];
     if (b->problem[0] != '\0')
         return; /* `radixscope lesson list` says what is wrong with it */
-    snprintf(about, sizeof about, "%s (%u minutes%s)", b->head.title, b->head.minutes,
-             b->done ? ", done" : b->at > 0 ? ", begun" : "");
     snprintf(number, sizeof number, "%u", b->head.number);
+    snprintf(about, sizeof about, "%s%s%s (%u minutes%s)", b->head.number > 0 ? number : "", b->head.number > 0 ? "  " : "",
+             b->head.title, b->head.minutes, b->done ? ", done" : b->at > 0 ? ", begun" : "");
     menu_add(ctx, "lessons", b->head.id, about, "lesson", b->head.number > 0 ? number : b->head.id);
 }
 

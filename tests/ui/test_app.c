@@ -1002,6 +1002,13 @@ static void keys_are_found_and_done(void **state)
         app_key(&a, K_ESC);
         assert_int_equal(a.v.show, SHOW_STEPPER);
     }
+    app_key(&a, '?'); /* a page of it, and back */
+    app_key(&a, K_PAGE_DOWN);
+    assert_int_equal(view_help_command(&a.v), 10);
+    app_key(&a, K_PAGE_UP);
+    app_key(&a, K_PAGE_UP);
+    assert_true(view_help_command(&a.v) == CMD_STEP && a.v.message[0] == '\0');
+    app_key(&a, K_ESC);
     for (const char *k = "?/no such thing\n\n"; *k != '\0'; k++)
         app_key(&a, *k);
     assert_int_equal(a.v.show, SHOW_STEPPER);
