@@ -98,8 +98,9 @@ uint64_t cost_time(const struct cost_model *c, const struct cost_pass *p)
 
 void cost_tell(const struct cost_model *c, struct buf *b)
 {
-    buf_printf(b, "a pass takes as long as %s needs for %s%s: %.4g TFLOP/s, %.4g GB/s", c->device.name, c->shape.name,
-               c->measured ? " (measured)" : "", c->device.flops / 1e12, c->device.bytes / 1e9);
+    buf_printf(b, "a pass takes as long as %s needs for %s%s: %.4g TFLOP/s, %.*g GB/s", c->device.name, c->shape.name,
+               c->measured ? " (measured)" : "", c->device.flops / 1e12, c->device.bytes < 1e13 ? 4 : 9,
+               c->device.bytes / 1e9);
     if (c->overhead > 0)
         buf_printf(b, ", and %.4g ms besides", c->overhead * 1e3);
 }
