@@ -184,6 +184,7 @@ static void rerun_settings(const struct script_command *c, struct script_setting
     set->pool = script_count(c, "pool", set->pool);
     set->rules = script_count(c, "rules", set->rules);
     set->policy = script_count(c, "policy", set->policy);
+    set->fast = script_count(c, "mode", set->fast) != 0;
     for (uint32_t i = 0; i < c->nargs; i++) {
         char name[16];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(c->arg[i].spec, ":"), c->arg[i].spec);

@@ -91,7 +91,7 @@ enum script_role {
     X(REST, "rest", PROMPT, "", "policy:p swap:! from:t to:t",                                               \
       "run what came after this moment once more, on a branch of its own: with another policy, the next two "\
       "requests in the other order, or one text in place of another")                                        \
-    X(RERUN, "rerun", PROMPT, "", "page:z pool:z rules:(classic|unified) policy:p",                          \
+    X(RERUN, "rerun", PROMPT, "", "page:z pool:z rules:(classic|unified) policy:p mode:(exact|fast)",                       \
       "run the whole script from its start with other settings, beside this history")                        \
     X(STATE, "state", PROMPT, "", "", "one line (rx1:...) with which `radixscope play` opens this scene at this step elsewhere") \
     X(EXPECT, "expect", ANYWHERE, "", SCRIPT_EXPECT_OPTIONS,                                                 \
