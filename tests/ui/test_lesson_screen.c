@@ -1,0 +1,148 @@
+/* The lesson's screen: golden screens of a small lesson of the test's own at four sizes, in UTF-8 and ASCII. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/xalloc.h"
+#include "cli/lesson_screen.h"
+#include "ui/app.h"
+
+static const char LESSON[] =
+    "---\nid: small\ntitle: A small lesson\nminutes: 5\nobjectives:\n  - See every kind of moment\n---\n\n"
+    "## Two keys {#keys}\n\nA first key fills slots; there are {= pool @ first} of them.\n\n"
+    "```rxs first\ntokens letters\npool 32\ninsert \"the cat sat\"\n```\n\n"
+    "[A](node:A) holds `{= edge(A)}`, and {= used} slots are used.\n\n"
+    "```ask number how-much-new\ntext: How many **new** slots does `the cat ran` need?\nanswer: added(second)\n"
+    "wrong: tokens(\"the cat ran\")\n  why: The first {= matched(second)} are there already.\notherwise: Count what is behind "
+    "the shared beginning.\nright: Right: {= added(second)}.\nhint: What do both keys share?\nhint: All up to the second blank.\n"
+    "hint: Only `ran` is new.\ndecides: split_node\n```\n\n"
+    "```rxs second\ninsert \"the cat ran\"\n```\n\n```expect\nnodes == 3\n```\n\n"
+    "## Challenge {#challenge}\n\n```ask do golf\ntext: Make a tree of three nodes.\nstart:\n  tokens letters\n  pool 32\n"
+    "allow: insert, match\ngoal: nodes == 3\npar: 2\nsolution:\n  insert \"ab\"\n  insert \"ac\"\n"
+    "hint: Two keys that share a beginning make a fork.\nhint: A fork is three nodes.\nhint: Two letters each are enough.\n```\n\n"
+    "## Cheat sheet {#sheet}\n\n- What to remember.\n";
+
+/* '~' stands for Enter. */
+static const struct moment_of_lesson {
+    const char *name, *keys;
+} MOMENTS[] = {
+    {"text", ""},
+    {"action", "~~"},
+    {"question", "~~~"},
+    {"hint", "~~~h"},
+    {"wrong", "~~~11~"},
+    {"right", "~~~3~"},
+    {"challenge", "~~~3~~~~:insert \"ab\"~"},
+};
+
+static const struct {
+    int w, h;
+} SIZES[] = {{60, 16}, {80, 24}, {120, 40}, {200, 50}};
+
+struct taking {
+    struct lesson *lesson;
+    struct lesson_run *run;
+    struct lesson_host host;
+    struct progress progress; /* kept nowhere */
+    struct player player;
+    struct lesson_room room;
+    struct screening screen;
+    struct app app;
+};
+
+static void begin(struct taking *t, bool ascii)
+{
+    struct err e = {0};
+    struct ui_options options = {.theme = "mono", .ascii = ascii};
+    *t = (struct taking){.host = {.model_dir = "data/model"}};
+    t->lesson = lesson_parse("small.md", LESSON, sizeof LESSON - 1, &e);
+    t->run = t->lesson != NULL ? lesson_run_new(t->lesson, &t->host, &e) : NULL;
+    if (t->run == NULL)
+        fail_msg("%s", e.what);
+    assert_int_equal(player_init(&t->player, t->run, &t->progress, true, &e), 0);
+    t->room.player = &t->player;
+    assert_int_equal(screening_open(&t->screen, &t->player, &t->room, &e), 0);
+    assert_int_equal(app_init(&t->app, &t->screen.feed, &options, &e), 0);
+}
+
+static void end(struct taking *t)
+{
+    app_done(&t->app);
+    screening_close(&t->screen);
+    player_done(&t->player);
+    lesson_run_free(t->run);
+    lesson_free(t->lesson);
+    progress_done(&t->progress);
+}
+
+static bool same_as_file(const char *name, const struct buf *got)
+{
+    char path[256], *want;
+    size_t len;
+    struct err e = {0};
+    snprintf(path, sizeof path, "tests/ui/golden/%s.txt", name);
+    if (getenv("UPDATE") != NULL)
+        assert_int_equal(file_write(path, got->data, got->len, NULL), 0);
+    if (file_read(path, 1 << 20, &want, &len, &e) != 0) {
+        print_error("%s: %s\n", name, e.what);
+        return false;
+    }
+    bool same = len == got->len && memcmp(want, got->data, len) == 0;
+    if (!same)
+        print_error("%s differs. Wanted:\n%.*s\nGot:\n%s\n", name, (int)len, want, buf_text(got));
+    xfree(want);
+    return same;
+}
+
+static bool shot(struct taking *t, const char *moment, int w, int h, bool ascii)
+{
+    char name[96];
+    struct surface s;
+    struct buf b = {0};
+    assert_int_equal(surface_init(&s, w, h, ascii, NULL), 0);
+    app_draw(&t->app, &s);
+    assert_true(s.cursor_x >= 0 && s.cursor_x < w && s.cursor_y >= 0 && s.cursor_y < h);
+    surface_to_text(&s, &b);
+    surface_done(&s);
+    for (size_t i = 0; ascii && i < b.len; i++)
+        assert_true(b.data[i] == '\n' || (b.data[i] >= 0x20 && b.data[i] < 0x7f));
+    snprintf(name, sizeof name, "lesson-%s-%dx%d%s", moment, w, h, ascii ? "-ascii" : "");
+    bool same = same_as_file(name, &b);
+    buf_free(&b);
+    return same;
+}
+
+static void test_every_moment(void **state)
+{
+    unsigned cases = 0, bad = 0;
+    (void)state;
+    for (size_t m = 0; m < ARRAY_LEN(MOMENTS); m++)
+        for (size_t k = 0; k < 2 * ARRAY_LEN(SIZES); k++, cases++) {
+            struct taking t;
+            begin(&t, k % 2 == 1);
+            struct surface first; /* keys scroll what was drawn */
+            assert_int_equal(surface_init(&first, SIZES[k / 2].w, SIZES[k / 2].h, k % 2 == 1, NULL), 0);
+            for (const char *c = MOMENTS[m].keys; *c != '\0'; c++) {
+                app_draw(&t.app, &first);
+                app_key(&t.app, *c == '~' ? K_ENTER : *c);
+            }
+            app_draw(&t.app, &first);
+            surface_done(&first);
+            bad += !shot(&t, MOMENTS[m].name, SIZES[k / 2].w, SIZES[k / 2].h, k % 2 == 1);
+            end(&t);
+        }
+    assert_int_equal(cases, 2 * ARRAY_LEN(SIZES) * ARRAY_LEN(MOMENTS));
+    assert_int_equal(bad, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
