@@ -161,10 +161,12 @@ struct store *store_new(struct err *e)
     s->value = xreserve((size_t)STORE_UNITS * 4);
     s->name_cap = 1 << 16; /* a fixed table: other threads read it while names are added */
     s->name = xcalloc(s->name_cap, sizeof *s->name);
+    s->name_at = xcalloc((size_t)s->name_cap * 2, sizeof *s->name_at);
     if (s->name != NULL)
         s->name[0] = xstrdup("");
     s->name_count = 1;
-    if (s->token == NULL || s->value == NULL || s->name == NULL || s->name[0] == NULL) {
+    if (s->token == NULL || s->value == NULL || s->name == NULL || s->name[0] == NULL ||
+        s->name_at == NULL) {
         err_memory(e, (size_t)STORE_UNITS * 8, "the store of edges");
         store_free(s);
         return NULL;
@@ -181,17 +183,27 @@ void store_free(struct store *s)
     for (uint32_t i = 0; s->name != NULL && i < s->name_count; i++)
         xfree(s->name[i]);
     xfree(s->name);
+    xfree(s->name_at);
     xfree(s);
+}
+
+/* Where a name's number stands, or would stand: half of the places are free at least. A session may type 60,000 keys. */
+static _Atomic uint32_t *name_place(const struct store *s, const char *name)
+{
+    uint32_t mask = 2 * s->name_cap - 1, h = 2166136261u;
+    for (const char *c = name; *c != '\0'; c++)
+        h = (h ^ (unsigned char)*c) * 16777619u;
+    for (uint32_t i = h ^ h >> 15;; i++) {
+        uint32_t number = s->name_at[i & mask];
+        if (number == 0 || strcmp(s->name[number], name) == 0)
+            return &s->name_at[i & mask];
+    }
 }
 
 uint32_t store_find(const struct store *s, const char *name)
 {
-    if (name == NULL)
-        return 0;
-    for (uint32_t i = 1; i < s->name_count; i++) /* a handful; a linear scan is enough */
-        if (strcmp(s->name[i], name) == 0)
-            return i;
-    return UINT32_MAX;
+    uint32_t number = name != NULL ? *name_place(s, name) : 0;
+    return number != 0 || name == NULL ? number : UINT32_MAX;
 }
 
 uint32_t store_intern(struct store *s, const char *name)
@@ -205,7 +217,9 @@ uint32_t store_intern(struct store *s, const char *name)
     if (copy == NULL)
         return UINT32_MAX;
     s->name[s->name_count] = copy;
-    return atomic_fetch_add(&s->name_count, 1); /* the name stands before its number counts */
+    uint32_t number = atomic_fetch_add(&s->name_count, 1); /* the name stands before its number counts */
+    *name_place(s, copy) = number;
+    return number;
 }
 
 const char *store_name(const struct store *s, uint32_t number)

@@ -246,6 +246,7 @@ struct store {
     char **name;          /* namespaces, sessions and labels by number; name[0] is "" */
     _Atomic uint32_t name_count; /* other threads read names while new ones are added */
     uint32_t name_cap;
+    _Atomic uint32_t *name_at; /* (2 * name_cap) numbers of names by their hash, 0: free; a number stands after its name */
 };
 
 /* A world and its store: what a view, a checker or a sentence needs to read a moment. */
