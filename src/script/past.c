@@ -12,7 +12,8 @@ void past_free(struct past *p)
     *p = (struct past){0};
 }
 
-int past_note(struct past *p, const struct script_command *c, int branch, uint32_t before, uint32_t after, struct err *e)
+int past_note(struct past *p, const struct script_command *c, int branch, uint32_t before, uint32_t after, size_t talk,
+              struct err *e)
 {
     struct buf b = {0};
     void *grown = p->command;
@@ -24,7 +25,7 @@ int past_note(struct past *p, const struct script_command *c, int branch, uint32
     buf_free(&b);
     if (line == NULL)
         return err_memory(e, sizeof *p->command, "a command to be run again");
-    p->command[p->count++] = (struct past_command){c->kind, branch, before, after, line};
+    p->command[p->count++] = (struct past_command){c->kind, branch, before, after, talk, line};
     return 0;
 }
 
@@ -36,6 +37,15 @@ static bool on_the_way(const struct tape *t, int branch, const struct past_comma
     while ((parent = tape_parent(t, branch, &base)) >= 0 && c->before < base)
         branch = parent;
     return c->branch == branch;
+}
+
+size_t past_talk(const struct past *p, const struct tape *t, int branch, uint32_t at)
+{
+    size_t talk = 0;
+    for (size_t i = 0; i < p->count; i++) /* on one way they ran in the order of their steps */
+        if (p->command[i].after <= at && on_the_way(t, branch, &p->command[i]))
+            talk = p->command[i].talk;
+    return talk;
 }
 
 /* Append the commands that stand behind step `at` on a branch, a line each; returns how many make steps. */

@@ -21,6 +21,8 @@ struct message {
     const char *role;
     char *text;                    /* owned */
     size_t len;
+    size_t before;                 /* what it was said after: its number from 1, 0: it began there */
+    size_t depth;                  /* messages up to it */
 };
 
 struct held {                      /* what `lock` holds under a name */
@@ -46,8 +48,9 @@ struct runner {
     bool own_model;
     struct lexicon *words;
     struct engine *engine;
-    struct message *message;       /* (messages) the conversation, the system prompt first if it has one */
+    struct message *message;       /* (messages) of all conversations, each the system prompt first if it has one */
     size_t messages, messages_cap;
+    size_t talk;                   /* the last message of the one that `turn` continues, from 1; 0: there is none */
     char *system;                  /* owned; for the conversations that begin from here on */
     size_t system_len;
     struct held *held;             /* (helds) */
@@ -165,10 +168,12 @@ struct runner *runner_new(const struct script *s, const struct runner_config *cf
 
 static void forget_sent(struct runner *r);
 
-static void forget_messages(struct runner *r, size_t keep)
+/* No conversation is under way. With history `rest` may come back to it. */
+static void forget_messages(struct runner *r)
 {
-    while (r->messages > keep)
+    while (r->cfg.no_history && r->messages > 0)
         xfree(r->message[--r->messages].text);
+    r->talk = 0;
 }
 
 void runner_free(struct runner *r)
@@ -184,7 +189,8 @@ void runner_free(struct runner *r)
     xfree(r->sent);
     if (r->own_model)
         model_close(r->model);
-    forget_messages(r, 0);
+    while (r->messages > 0)
+        xfree(r->message[--r->messages].text);
     xfree(r->message);
     for (size_t i = 0; i < r->helds; i++)
         xfree(r->held[i].name);
@@ -268,7 +274,7 @@ int runner_act_at(struct runner *r, int branch, uint32_t at, struct err *e)
         return -1;
     if (tape_branch(t) == branch && tape_length(t, branch) == at)
         return 0;
-    forget_messages(r, 0); /* the conversation may not have happened yet there */
+    r->talk = past_talk(&r->past, t, branch, at); /* of that moment */
     forget_sent(r);
     return engine_act_at(r->engine, branch, at, e);
 }
@@ -298,18 +304,22 @@ static int add_message(struct runner *r, const char *role, const char *text, siz
         return err_memory(e, len, "a message");
     memcpy(copy, text, len);
     copy[len] = '\0';
-    r->message[r->messages++] = (struct message){role, copy, len};
+    r->message[r->messages++] = (struct message){role, copy, len, r->talk, r->talk > 0 ? r->message[r->talk - 1].depth + 1 : 1};
+    r->talk = r->messages;
     return 0;
 }
 
 static int render_messages(struct runner *r, struct err *e)
 {
-    struct chat_message *list = xcalloc(r->messages, sizeof *list);
+    size_t n = r->message[r->talk - 1].depth;
+    struct chat_message *list = xcalloc(n, sizeof *list);
     if (list == NULL)
-        return err_memory(e, r->messages * sizeof *list, "a conversation");
-    for (size_t i = 0; i < r->messages; i++)
-        list[i] = (struct chat_message){r->message[i].role, r->message[i].text, r->message[i].len};
-    int rc = chat_render(r->model, list, r->messages, true, &r->ids, e);
+        return err_memory(e, n * sizeof *list, "a conversation");
+    for (size_t i = n, at = r->talk; i > 0; at = r->message[at - 1].before) {
+        const struct message *m = &r->message[at - 1];
+        list[--i] = (struct chat_message){m->role, m->text, m->len};
+    }
+    int rc = chat_render(r->model, list, n, true, &r->ids, e);
     xfree(list);
     return rc;
 }
@@ -320,19 +330,19 @@ static int make_prompt(struct runner *r, const struct script_command *c, struct 
     const struct script_arg *text = script_arg(c, "text");
     ids_clear(&r->ids);
     if (script_arg(c, "ids") != NULL) {
-        forget_messages(r, 0);
+        forget_messages(r);
         return lexicon_encode_ids(text->text, text->len, &r->ids, e);
     }
     if (script_arg(c, "raw") != NULL) {
-        forget_messages(r, 0);
+        forget_messages(r);
         return lexicon_encode(r->words, text->text, text->len, &r->ids, e);
     }
-    if (c->kind == RXS_TURN && r->messages == 0) {
+    if (c->kind == RXS_TURN && r->talk == 0) {
         err_set(e, "turn continues a conversation, and none has been answered yet");
         return err_hint(e, "begin one with request");
     }
     if (c->kind == RXS_REQUEST) {
-        forget_messages(r, 0);
+        forget_messages(r);
         if (r->system != NULL && add_message(r, "system", r->system, r->system_len, e) != 0)
             return -1;
     }
@@ -541,7 +551,7 @@ static int do_enqueue(struct runner *r, const struct script_command *c, struct r
     uint32_t req;
     ids_clear(&r->ids);
     int rc = r->model != NULL ? make_prompt(r, c, e) : lexicon_encode(r->words, text->text, text->len, &r->ids, e);
-    forget_messages(r, 0);
+    forget_messages(r);
     if (rc != 0)
         return -1;
     *spec = make_spec(r, c);
@@ -603,9 +613,9 @@ static int do_request(struct runner *r, const struct script_command *c, struct r
     rep->prompt_len = script_arg(c, "text")->len;
     rep->answer = buf_text(&r->answer);
     rep->answer_len = r->answer.len;
-    if (r->messages > 0 && out->outcome == OUTCOME_DONE)
+    if (r->talk > 0 && out->outcome == OUTCOME_DONE)
         return add_message(r, "assistant", rep->answer, rep->answer_len, e);
-    forget_messages(r, 0); /* an unanswered message cannot be continued */
+    forget_messages(r); /* an unanswered message cannot be continued */
     return 0;
 }
 
@@ -824,7 +834,7 @@ static enum run_result failed_at(const struct script *s, const struct script_com
 static int note_past(struct runner *r, const struct script_command *c, int branch, uint32_t before, uint32_t after,
                      struct err *e)
 {
-    return r->cfg.no_history ? 0 : past_note(&r->past, c, branch, before, after, e);
+    return r->cfg.no_history ? 0 : past_note(&r->past, c, branch, before, after, r->talk, e);
 }
 
 static enum run_result run_action(struct runner *r, const struct script *s, const struct script_command *c, struct err *e)
@@ -835,13 +845,16 @@ static enum run_result run_action(struct runner *r, const struct script *s, cons
     struct runner_report rep = {.script = s, .command = c, .branch = tape_branch(t)};
     struct err inner = {0};
     rep.before = tape_length(t, rep.branch);
+    size_t talk = r->talk;
     bool cancelled = false;
     int rc = do_action(r, c, &rep, &spec, &out, &cancelled, &inner);
     rep.after = tape_length(t, rep.branch);
     if (rc == 0)
         rc = note_past(r, c, rep.branch, rep.before, rep.after, &inner);
-    if (rc != 0)
+    if (rc != 0) {
+        r->talk = talk <= r->messages ? talk : 0; /* it said nothing */
         return failed_at(s, c, &inner, e);
+    }
     keep_measured(r, &rep);
     if (r->cfg.report != NULL)
         r->cfg.report(r->cfg.ctx, &rep);

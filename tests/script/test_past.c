@@ -19,7 +19,7 @@
 static struct runner *run(const char *text)
 {
     struct err e = {0};
-    struct runner_config cfg = {0};
+    struct runner_config cfg = {.model_dir = "data/model"}; /* opened where letters will not do */
     struct script *s = script_parse("", text, strlen(text), 1, &e);
     assert_non_null(s);
     struct runner *r = runner_new(s, &cfg, &e);
@@ -230,6 +230,45 @@ static void partners(void **state)
     assert_true(looked > 3000);
 }
 
+/* `turn` goes on with the conversation of the moment it is typed at, on any branch. */
+static void turns_at_a_fork(void **state)
+{
+    (void)state;
+    static const char GRASS[] = "request \"What color is grass?\"\n", SKY[] = "turn \"What color is the sky?\"\n",
+                      FISH[] = "turn \"Where do fish live?\"\n";
+    static const struct {
+        const char *by_hand[4], *line;
+        int branch, answers; /* typed there behind so many answers */
+    } CASES[] = {
+        {{GRASS, SKY, FISH}, "rest", 0, 1},
+        {{GRASS, FISH}, FISH, 0, 1},
+        {{GRASS, SKY, FISH}, FISH, 0, 2},
+        {{GRASS, FISH, SKY}, SKY, 2, 2}, /* on the branch that the second case made */
+        {{NULL}, NULL, 0, 0},
+    };
+    struct err e = {0};
+    char text[512];
+    snprintf(text, sizeof text, "pool 512\n%s%s%s", GRASS, SKY, FISH);
+    struct runner *r = run(text);
+    size_t cases = 0;
+    for (; CASES[cases].line != NULL; cases++) {
+        uint32_t at = 0;
+        for (int i = 0; i < CASES[cases].answers; i++)
+            at = tape_find_kind(runner_tape(r), CASES[cases].branch, at, 1, EV_ANSWER);
+        assert_int_equal(act(r, CASES[cases].branch, at, CASES[cases].line, &e), RUN_DONE);
+        snprintf(text, sizeof text, "pool 512\n");
+        for (int i = 0; CASES[cases].by_hand[i] != NULL; i++)
+            strcat(text, CASES[cases].by_hand[i]);
+        struct runner *hand = run(text);
+        assert_true(end_of(r) == end_of(hand));
+        runner_free(hand);
+    }
+    assert_int_equal(cases, 4);
+    assert_int_equal(act(r, 0, 1, SKY, &e), RUN_FAILED); /* nothing was said yet */
+    assert_non_null(strstr(e.what, "none has been answered"));
+    runner_free(r);
+}
+
 enum { LEDGER_KEYS = 60, LEDGER_LETTERS = 8 };
 
 /* Of a key, how much some key that was inserted before it begins with: a walk over all of them. */
@@ -321,7 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rest_is_as_written), cmocka_unit_test(refusals), cmocka_unit_test(written),
-        cmocka_unit_test(partners), cmocka_unit_test(ledger_of_keys), cmocka_unit_test(a_schedule_goes_on),
+        cmocka_unit_test(partners), cmocka_unit_test(ledger_of_keys), cmocka_unit_test(turns_at_a_fork), cmocka_unit_test(a_schedule_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
