@@ -9,7 +9,7 @@
 #include "ui/lists.h"
 #include "ui/screen.h"
 
-enum { MARKS_AT_ONCE = 50000, NUMBERS_AT_ONCE = 4000, LOG_ROWS = 64 };
+enum { MARKS_AT_ONCE = 50000, NUMBERS_AT_ONCE = 2000, LOG_ROWS = 64 };
 
 int view_speed_tenths(int speed)
 {
