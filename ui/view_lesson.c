@@ -1,9 +1,9 @@
 #include "ui/view_lesson.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/xalloc.h"
 #include "lesson/lesson_text.h"
 #include "ui/command.h"
 #include "ui/screen.h"
@@ -88,7 +88,7 @@ static void add_prose(const struct piece *piece, struct text *t)
 /* All that is to be read now; *fresh: the glyph at which the newest begins. */
 static void add_pieces(const struct player *p, struct text *t, size_t *fresh)
 {
-    struct piece *piece = calloc(PLAYER_PIECES, sizeof *piece);
+    struct piece *piece = xcalloc(PLAYER_PIECES, sizeof *piece);
     int newest = 0, n = piece != NULL ? player_pieces(p, piece, &newest) : 0;
     *fresh = 0;
     for (int i = 0; i < n; i++) {
@@ -102,7 +102,7 @@ static void add_pieces(const struct player *p, struct text *t, size_t *fresh)
         else
             text_puts(t, piece[i].strong ? ROLE_HEAD | STYLE_BOLD : ROLE_TEXT, piece[i].words);
     }
-    free(piece);
+    xfree(piece);
 }
 
 static bool wants_answer(const struct picture *p, const struct lesson_view *l)

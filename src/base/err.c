@@ -22,7 +22,7 @@ static void err_fill(struct err *e, bool usage, const char *fmt, va_list args)
             *c = '?';
 }
 
-int err_set(struct err *e, const char *fmt, ...)
+int (err_set)(struct err *e, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -31,7 +31,7 @@ int err_set(struct err *e, const char *fmt, ...)
     return -1;
 }
 
-int err_usage(struct err *e, const char *fmt, ...)
+int (err_usage)(struct err *e, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -40,7 +40,7 @@ int err_usage(struct err *e, const char *fmt, ...)
     return -1;
 }
 
-int err_hint(struct err *e, const char *fmt, ...)
+int (err_hint)(struct err *e, const char *fmt, ...)
 {
     if (e == NULL || !e->set || e->hint[0] != '\0')
         return -1;
@@ -51,7 +51,7 @@ int err_hint(struct err *e, const char *fmt, ...)
     return -1;
 }
 
-int err_memory(struct err *e, size_t bytes, const char *purpose)
+int (err_memory)(struct err *e, size_t bytes, const char *purpose)
 {
     return err_set(e, "not enough memory: %zu bytes for %s could not be had", bytes, purpose);
 }

@@ -40,6 +40,13 @@ int err_hint(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The error for a failed allocation of `bytes` for `purpose`. Returns -1. */
 int err_memory(struct err *e, size_t bytes, const char *purpose);
 
+#ifdef __clang_analyzer__ /* it sees one file at a time, and would try "-1" and "0" for each of these */
+#define err_set(...) ((err_set)(__VA_ARGS__), -1)
+#define err_usage(...) ((err_usage)(__VA_ARGS__), -1)
+#define err_hint(...) ((err_hint)(__VA_ARGS__), -1)
+#define err_memory(...) ((err_memory)(__VA_ARGS__), -1)
+#endif
+
 /* Forget an error so that the struct can be used again. */
 void err_clear(struct err *e);
 

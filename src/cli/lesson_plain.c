@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/xalloc.h"
 #include "cli/plain.h"
 #include "cli/session.h"
 #include "cli/source.h"
@@ -72,14 +73,14 @@ static void show_piece(const struct piece *piece, struct buf *out)
 /* Paragraphs apart, the options of a question together. */
 void lesson_show_pieces(const struct player *p, bool only_fresh, struct buf *out)
 {
-    struct piece *piece = calloc(PLAYER_PIECES, sizeof *piece);
-    int fresh, n = piece != NULL ? player_pieces(p, piece, &fresh) : 0;
+    struct piece *piece = xcalloc(PLAYER_PIECES, sizeof *piece);
+    int fresh = 0, n = piece != NULL ? player_pieces(p, piece, &fresh) : 0;
     for (int i = only_fresh ? fresh : 0; i < n; i++) {
         if (piece[i].prose != NULL || piece[i].strong)
             buf_putc(out, '\n');
         show_piece(&piece[i], out);
     }
-    free(piece);
+    xfree(piece);
 }
 
 void lesson_show_steps(struct player *p, struct buf *out)

@@ -25,6 +25,7 @@ void sweep_table(const struct sweep *s, const char *path, struct buf *out)
 {
     const struct replay_figures *f = &s->point[0].f;
     uint32_t policies = policies_of(s);
+    ASSERT(policies > 0);
     buf_printf(out, "# %s: %llu requests, %llu blocks of %u tokens (%s)\n", path, (unsigned long long)f->requests,
                (unsigned long long)f->blocks, s->block, mooncake_kind_name(s->kind));
     buf_puts(out, "# blocks that hit, in %; when slots are missing, the shortfall is evicted\n");

@@ -277,10 +277,10 @@ int engine_keep_adapter(struct engine *en, const struct lora *lora, struct err *
             return 0;
     if (lora == NULL)
         return 0;
-    bool room = xgrow(&grown, &en->adapters_cap, en->adapters + 1, sizeof *en->adapter);
+    bool room = xgrow(&grown, &en->adapters_cap, en->adapters + 1, sizeof(struct lora *));
     en->adapter = grown;
     if (!room)
-        return err_memory(e, sizeof *en->adapter, "an adapter");
+        return err_memory(e, sizeof(struct lora *), "an adapter");
     en->adapter[en->adapters++] = lora;
     return 0;
 }

@@ -88,7 +88,10 @@ static int run_sides(struct sides *s, struct rerun *cached, struct rerun *cold, 
     cached->watch = &watches[0];
     cold->watch = &watches[1];
     int rc = rerun_run(cached, vocab, e);
-    return rc == 0 ? rerun_run(cold, vocab, e) : rc;
+    if (rc == 0)
+        rc = rerun_run(cold, vocab, e);
+    cached->watch = cold->watch = NULL;
+    return rc;
 }
 
 static int prove(struct engine *en, const struct pass *p, struct forward *f, const struct rerun_watch *watch,

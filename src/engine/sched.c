@@ -68,10 +68,10 @@ int sched_begin(struct engine *en, const struct sched_config *cfg, struct err *e
     ASSERT(en->sched == NULL);
     struct sched *s = xcalloc(1, sizeof *s);
     if (s != NULL)
-        s->job = xcalloc(WORLD_REQUESTS, sizeof *s->job);
+        s->job = xcalloc(WORLD_REQUESTS, sizeof(struct sched_job *));
     if (s == NULL || s->job == NULL) {
         xfree(s);
-        return err_memory(e, WORLD_REQUESTS * sizeof *s->job, "a schedule");
+        return err_memory(e, WORLD_REQUESTS * sizeof(struct sched_job *), "a schedule");
     }
     s->cfg = *cfg;
     s->cfg.max_running = cfg->max_running > 0 ? cfg->max_running : DEFAULT_RUNNING;

@@ -28,10 +28,11 @@ static uint32_t gather_queue(struct engine *en)
     uint32_t n = 0;
     for (uint32_t r = w->head.queue_first; r != 0; r = w->served[r].next) {
         const struct request *q = &w->request[r];
-        en->sched->queue[n++] = (struct sched_waiting){
+        en->sched->queue[n] = (struct sched_waiting){
             .req = r, .tok = w->row_token + q->row_off, .n = q->total_len, .ns = q->ns, .max_new = q->max_new,
             .priority = (int32_t)q->priority, .entered = (double)word_time(w->served[r].entered),
             .routing_key = key_name(en, r)};
+        n++;
     }
     return n;
 }

@@ -32,7 +32,7 @@ struct expr {
     char *source;                /* owned; of the whole expression alone */
 };
 
-int place_fail(const char *name, struct place at, struct err *e, const char *fmt, ...)
+int (place_fail)(const char *name, struct place at, struct err *e, const char *fmt, ...)
 {
     char what[400];
     va_list args;
@@ -686,6 +686,7 @@ static int eval_any(const struct expr *x, const struct lesson_env *env, bool wor
 {
     double number;
     bool truth;
+    value_number(out, 0); /* also when it fails */
     switch (x->kind) {
     case X_NUMBER: value_number(out, x->number); return 0;
     case X_TEXT: return value_text(out, x->text, e);

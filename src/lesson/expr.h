@@ -77,5 +77,8 @@ int value_format_check(const char *format, struct err *e);
 
 /* Set *e to "file:line:column: …". Returns -1. */
 int place_fail(const char *name, struct place at, struct err *e, const char *fmt, ...) PRINTF_LIKE(4, 5);
+#ifdef __clang_analyzer__ /* as in base/err.h */
+#define place_fail(...) ((place_fail)(__VA_ARGS__), -1)
+#endif
 
 #endif

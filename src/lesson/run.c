@@ -72,7 +72,7 @@ static int run_commands(struct lesson_scene *s, const struct script *script, str
 static int add_scene(struct lesson_run *r, const struct item *i, struct err *e)
 {
     void *grown = r->scene;
-    bool room = xgrow(&grown, &r->scenes_cap, r->scenes + 1, sizeof *r->scene);
+    bool room = xgrow(&grown, &r->scenes_cap, r->scenes + 1, sizeof(struct lesson_scene *));
     r->scene = grown;
     if (!room)
         return err_memory(e, 64, "a scene");

@@ -168,10 +168,10 @@ struct script *past_rest(const struct past *p, const struct tape *t, int branch,
         err_set(e, "rest needs both from=TEXT and to=TEXT, or neither");
         return NULL;
     }
-    const struct past_command **list = xcalloc(p->count + 1, sizeof *list);
+    const struct past_command **list = xcalloc(p->count + 1, sizeof(struct past_command *));
     size_t n = 0;
     if (list == NULL) {
-        err_memory(e, p->count * sizeof *list, "the rest of a script");
+        err_memory(e, p->count * sizeof(struct past_command *), "the rest of a script");
         return NULL;
     }
     int acts = following(p, t, branch, at, list, &n);
