@@ -14,6 +14,7 @@ dir=$(mktemp -d)
 LC_ALL=C.UTF-8 RADIXSCOPE_DATA=${RADIXSCOPE_DATA:-$PWD/data} XDG_CONFIG_HOME=$dir XDG_STATE_HOME=$dir XDG_RUNTIME_DIR=$dir
 export LC_ALL RADIXSCOPE_DATA XDG_CONFIG_HOME XDG_STATE_HOME XDG_RUNTIME_DIR
 server=radixscope-room-$$
+sed "s/^id: split/id: room-$$/" lessons/04-split.md > "$dir/room.md" # a lesson that nobody else presents here
 failed=0
 T() { tmux -L $server -f /dev/null "$@" 2> /dev/null; }
 trap 'T kill-server; rm -rf "$dir"' EXIT
@@ -41,7 +42,7 @@ case_of() { # WORDS, then what must succeed
     if "$@"; then echo "ok - $what"; else echo "not ok - $what"; failed=1; fi
 }
 start() { # WHO WIDTH HEIGHT OPTIONS
-    T new-session -d -s "$1" -x "$2" -y "$3" "'$PROGRAM' lesson split $4; echo left with \$?; cat"
+    T new-session -d -s "$1" -x "$2" -y "$3" "'$PROGRAM' lesson '$dir/room.md' $4; echo left with \$?; cat"
 }
 press() { T send-keys -t "=$1:" "$2"; }
 type_in() { T send-keys -t "=$1:" -l "$2"; }
@@ -53,7 +54,7 @@ waiting() {
     all_see 'Nobody presents' screen lines speaker
 }
 beginning() {
-    T new-session -d -s teacher -x 120 -y 40 "exec '$PROGRAM' lesson split --present --no-save"
+    T new-session -d -s teacher -x 120 -y 40 "exec '$PROGRAM' lesson '$dir/room.md' --present --no-save"
     all_see 'One prompt, one node' teacher screen lines speaker && sees teacher '2 follow' &&
         sees speaker 'Ask the room' && sees speaker 'of 7 min' && sees speaker 'Enter: watch first'
 }
@@ -93,7 +94,7 @@ refusing() {
     type_in screen 'insert "x"'
     press screen Enter
     sees screen 'The presenter leads here' || return 1
-    "$PROGRAM" lesson split --present --plain < /dev/null > "$dir/out" 2>&1
+    "$PROGRAM" lesson "$dir/room.md" --present --plain < /dev/null > "$dir/out" 2>&1
     [ $? = 1 ] && grep -q 'presented already' "$dir/out" && [ "$(wc -l < "$dir/out")" = 1 ]
 }
 trying() { # what the teacher types beside the path
@@ -120,7 +121,7 @@ leaving() {
     press speaker q
     press lines q
     press lines Enter
-    all_see 'left with 0' screen speaker lines && [ ! -e "$dir/radixscope/lesson-split" ]
+    all_see 'left with 0' screen speaker lines && [ ! -e "$dir/radixscope/lesson-room-$$" ]
 }
 same_scene() { # LESSON: the moment behind its first block, and what the state string opens
     printf '\n\nshow\nstate\n' | "$PROGRAM" lesson "$1" --plain --no-save > "$dir/lesson" || return 1

@@ -180,6 +180,38 @@ static void both_forms_say_the_same(void **state)
     }
 }
 
+/* Characters that Markdown or HTML would take for something else; the words are known. */
+static void characters_stay_what_they_are(void **state)
+{
+    static const char TEXT[] = "---\nid: odd\ntitle: Odd *title* <b> & _x_\nminutes: 5\nobjectives:\n  - Say `a` < *b*\n---\n\n"
+                               "## Begin {#begin}\n\n"
+                               "\\- no list, \\*no emphasis\\*, \\_none\\_, a \\< b \\& c, \\`no code\\`, \\[no\\] \\\\ link.\n\n"
+                               "\\# no title\n\n`` a ` b ``\n\n"
+                               "```rxs first\ntokens letters\npool 32\ninsert \"a\"\n```\n\n"
+                               "## Sheet {#sheet}\n\nThe end.\n";
+    static const char *const WORDS[] = {"- no list, *no emphasis*, _none_, a < b & c, `no code`, [no] \\ link.", "# no title", "a ` b",
+                                        "Odd *title* <b> & _x_", "Say `a` < *b*"};
+    static const struct lesson_host HOST;
+    struct err e = {0};
+    struct lesson *l = lesson_parse("odd.md", TEXT, strlen(TEXT), &e);
+    struct lesson_run *r = l != NULL ? lesson_run_new(l, &HOST, &e) : NULL;
+    (void)state;
+    if (r == NULL)
+        fail_msg("%s", e.what);
+    for (int html = 0; html < 2; html++) {
+        struct buf out = {0}, words = {0};
+        write_handout(r, html != 0, true, &out);
+        html ? words_of_page(&out, &words) : words_of_markdown(&out, &words);
+        for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
+            if (strstr(buf_text(&words), WORDS[i]) == NULL)
+                fail_msg("%s is not in: %s", WORDS[i], buf_text(&words));
+        buf_free(&out);
+        buf_free(&words);
+    }
+    lesson_run_free(r);
+    lesson_free(l);
+}
+
 /* What is said to a right answer, in the words of the lesson; every figure of prose behind a question. */
 static void without_answers_nothing_is_given_away(void **state)
 {
@@ -196,8 +228,8 @@ static void without_answers_nothing_is_given_away(void **state)
             assert_null(strstr(buf_text(&out), "Solution:"));
             for (size_t k = 0; k < l->items; k++)
                 questions += l->item[k].kind == ITEM_ASK && l->item[k].question->kind != ASK_DO;
-            for (const char *c = buf_text(&out); (c = strstr(c, html ? "______" : "\\_\\_\\_\\_\\_\\_")) != NULL; c += 6)
-                blanks++;
+            for (const char *c = buf_text(&out); html && (c = strstr(c, "______")) != NULL; c += 6)
+                blanks++; /* in the page no line has any */
             unsigned given = 0;
             for (const char *c = buf_text(&all); (c = strstr(c, "Answer:")) != NULL; c += 6)
                 given++;
@@ -211,13 +243,14 @@ static void without_answers_nothing_is_given_away(void **state)
         lesson_run_free(r);
         lesson_free(l);
     }
-    assert_true(questions >= 20 && blanks >= 40);
+    assert_true(questions >= 20 && blanks >= 12);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_forms_say_the_same),
+        cmocka_unit_test(characters_stay_what_they_are),
         cmocka_unit_test(without_answers_nothing_is_given_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@
 
 enum { PATIENCE_MS = 20000, RUBBISH = 400 };
 
-static const struct room_hello HELLO = {.sum = 77, .id = "split"};
+static const struct room_hello HELLO = {.sum = 77, .id = "test-hall"};
 static const struct question NUMBER = {.kind = ASK_NUMBER};
 
 struct hall {
@@ -88,7 +88,7 @@ static int call_host(const struct hall *h)
     struct err e = {0};
     int fd = -1;
     for (int i = 0; fd < 0 && i < PATIENCE_MS / 10; i++) {
-        fd = room_connect(room_host_path(h->host), "split", &e);
+        fd = room_connect(room_host_path(h->host), "test-hall", &e);
         if (fd < 0)
             poll(NULL, 0, 10); /* the system holds no more than some that were not taken yet */
     }
@@ -324,7 +324,7 @@ static void one_presenter_and_a_stale_socket(void **state)
     if (child == 0) {
         struct room_door door;
         struct err inner = {0};
-        _exit(room_door_open(&door, "split", NULL, &inner) == -1 && strstr(inner.what, "presented already") != NULL ? 7 : 1);
+        _exit(room_door_open(&door, "test-hall", NULL, &inner) == -1 && strstr(inner.what, "presented already") != NULL ? 7 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(WEXITSTATUS(status), 7);
@@ -333,22 +333,22 @@ static void one_presenter_and_a_stale_socket(void **state)
     if (child == 0) {
         struct room_door door;
         struct err inner = {0};
-        _exit(room_door_open(&door, "eviction", NULL, &inner) == 0 ? 7 : 1);
+        _exit(room_door_open(&door, "test-stale", NULL, &inner) == 0 ? 7 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(WEXITSTATUS(status), 7);
-    assert_int_equal(room_connect(NULL, "eviction", &e), -1);
-    struct room_hello other = {.id = "eviction"};
+    assert_int_equal(room_connect(NULL, "test-stale", &e), -1);
+    struct room_hello other = {.id = "test-stale"};
     struct room_host *anew = room_host_open(&other, NULL, &e);
     assert_non_null(anew);
-    int fd = room_connect(NULL, "eviction", &e);
+    int fd = room_connect(NULL, "test-stale", &e);
     assert_true(fd >= 0);
     close(fd);
     room_host_close(anew);
     assert_int_equal(stat(path, &st), 0);
-    snprintf(path, sizeof path, "%s/radixscope/lesson-eviction", h->dir);
+    snprintf(path, sizeof path, "%s/radixscope/lesson-test-stale", h->dir);
     assert_int_equal(stat(path, &st), -1);
-    assert_null(room_host_open(&(struct room_hello){.id = "pages"}, "no-such-group-anywhere", &e));
+    assert_null(room_host_open(&(struct room_hello){.id = "test-group"}, "no-such-group-anywhere", &e));
     assert_true(e.set);
 }
 
@@ -365,12 +365,12 @@ static void folders_of_others_are_not_used(void **state)
     assert_int_equal(mkdir(folder, 0700), 0);
     assert_int_equal(chmod(folder, 0777), 0);
     setenv("XDG_RUNTIME_DIR", dir, 1);
-    assert_int_equal(room_door_open(&door, "split", NULL, &e), -1);
+    assert_int_equal(room_door_open(&door, "test-hall", NULL, &e), -1);
     assert_non_null(strstr(e.what, "somebody else"));
     assert_int_equal(rmdir(folder), 0);
     assert_int_equal(symlink(h->dir, folder), 0);
     err_clear(&e);
-    assert_int_equal(room_door_open(&door, "split", NULL, &e), -1);
+    assert_int_equal(room_door_open(&door, "test-hall", NULL, &e), -1);
     assert_non_null(strstr(e.what, "not a folder"));
     setenv("XDG_RUNTIME_DIR", h->dir, 1);
 }
