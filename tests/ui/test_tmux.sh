@@ -232,6 +232,47 @@ check "the program lives on" [ -n "$(pid)" ]
 press q
 check "q after the storm" restored 0
 
+start
+press 8 G
+wait_for 'step 8 of'
+T resize-window -t s -x 59 -y 15
+check "59x15 is the plain view" wait_gone '┌\|├'
+check "with the step and what it does" wait_for 'step 8 of'
+T resize-window -t s -x 60 -y 16
+check "60x16 has panes again" wait_for '├'
+T resize-window -t s -x 80 -y 24
+press q
+restored 0
+left=0 bad=
+for view in w l i r c '#' Q '?' M A K p Tab; do
+    start
+    press 8 G "$view"
+    for size in 59x15 20x5 200x50 1x1 60x16 80x24; do
+        T resize-window -t s -x ${size%x*} -y ${size#*x}
+    done
+    press q
+    restored 0 && left=$((left + 1)) || bad="$bad $view"
+done
+check "q leaves every view, after a storm of sizes:$bad" [ "$left" = 13 ]
+
+# ---- the home screen ----------------------------------------------------------------------------------------
+runs=$((runs + 1))
+type_line "clear; stty -g > $dir/before; $PROGRAM; echo left $runs with \$?; stty -g > $dir/after"
+check "the home screen opens" wait_for 'what can be opened'
+for size in 59x15 20x5 200x50 7x3 80x24; do
+    T resize-window -t s -x ${size%x*} -y ${size#*x}
+done
+press C-z
+check "^Z leaves it" wait_for 'ready>'
+type_line 'clear; fg'
+check "fg comes back to it" wait_for 'what can be opened'
+kill -TERM "$(pgrep -f -o "^$PROGRAM\$")"
+wait_for 'ready>'
+check "SIGTERM restores the terminal from there" [ "$(T display-message -p -t s '#{alternate_on} #{cursor_flag}')" = "0 1" ]
+type_line "stty -g > $dir/after; echo written"
+wait_for '^written'
+check "and its settings" [ "$(cat "$dir/before")" = "$(cat "$dir/after")" ]
+
 # ---- the scenario in the box, on the real model -----------------------------------------------------------
 if [ -f "$RADIXSCOPE_DATA/model/model.safetensors" ]; then
     script=shared-system-prompt
