@@ -122,7 +122,7 @@
       "holds --capacity blocks (1000); --requests A-B shows only these step by step; --policy belady looks ahead.")                       \
     X(record, "record", "FILE.rxs", CLI_RUN_OPTIONS "history-mb output with-kv",                                     \
       "run a script and save all its steps as a recording",                                                  \
-      "Writes FILE.rxt beside the script, or what -o names (docs/rxt.md). --with-kv keeps keys, values and\n"    \
+      "Writes FILE.rxt in this folder, or what -o names (docs/rxt.md). --with-kv keeps keys, values and\n"    \
       "queries of every token, the proof of every request in both modes, and the reach of spoiled rows.")                                  \
     X(export, "export",                                                                                      \
       "(screen | cast | tree | metrics | mooncake | perfetto | kv-events | rxs) SCENARIO | FILE.rxs | FILE.rxt",\

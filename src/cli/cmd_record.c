@@ -10,14 +10,16 @@
 #include "engine/observe.h"
 #include "tape/recording.h"
 
+/* In the folder where the person is: a scenario's own belongs to the program. */
 static void output_name(const struct cli *c, const struct source *s, struct buf *out)
 {
     if (c->option[OPT_OUTPUT] != NULL) {
         buf_puts(out, c->option[OPT_OUTPUT]);
         return;
     }
-    size_t n = strlen(s->script->name);
-    buf_add(out, s->script->name, n > 4 && strcmp(s->script->name + n - 4, ".rxs") == 0 ? n - 4 : n);
+    const char *slash = strrchr(s->script->name, '/'), *name = slash != NULL ? slash + 1 : s->script->name;
+    size_t n = strlen(name);
+    buf_add(out, name, n > 4 && strcmp(name + n - 4, ".rxs") == 0 ? n - 4 : n);
     buf_puts(out, ".rxt");
 }
 

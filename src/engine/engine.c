@@ -498,8 +498,8 @@ static int finish(struct engine *en, struct running *r, uint32_t reason, struct 
     r->out->reason = reason;
     if (reason == FINISH_NO_SLOTS)
         snprintf(r->out->why, sizeof r->out->why,
-                 "request %u was cut off after %u tokens: the pool of %u slots is too small for more", q->rid, made,
-                 c->w->head.pool);
+                 "request %u was cut off after %u token%s: the pool of %u slots is too small for more", q->rid, made,
+                 made == 1 ? "" : "s", c->w->head.pool);
     return 0;
 }
 

@@ -183,6 +183,10 @@ run $RX record data/scenarios/shared-system-prompt.rxs -o "$tmp/a.rxt"
 RADIXSCOPE_DATA=/ run $RX replay "$tmp/a.rxt"
 cmp -s "$tmp/out" "$tmp/played" && ok 'a recording replays the same lines without model' ||
     not_ok 'a recording replays the same lines without model' "$err"
+bin=$(cd "$BUILD" && pwd)/radixscope
+(cd "$tmp" && "$bin" record two-strings) > "$tmp/out" 2>&1
+[ -f "$tmp/two-strings.rxt" ] && [ ! -f data/scenarios/two-strings.rxt ] && ok 'a scenario is recorded into this folder' ||
+    not_ok 'a scenario is recorded into this folder' "$(cat "$tmp/out")"
 run $RX record data/scenarios/shared-system-prompt.rxs -o "$tmp/b.rxt"
 cmp -s "$tmp/a.rxt" "$tmp/b.rxt" && ok 'recording twice gives the same bytes' || not_ok 'recording twice gives the same bytes'
 head -c 300 "$tmp/a.rxt" >"$tmp/cut.rxt"
