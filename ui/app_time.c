@@ -450,11 +450,11 @@ void app_next_beside(struct app *a)
 {
     int n = beside_choices(a->feed, a->m.branch);
     if (n < 2) {
-        app_say(a, "There are no more histories.");
+        app_say(a, "There is nothing else to put on the right.");
         return;
     }
     a->v.beside = (a->v.beside + 1) % n;
-    snprintf(a->v.message, sizeof a->v.message, "History %d of %d on the right.", a->v.beside + 1, n);
+    snprintf(a->v.message, sizeof a->v.message, "%d of %d on the right.", a->v.beside + 1, n);
 }
 
 void app_difference(struct app *a)
@@ -462,7 +462,14 @@ void app_difference(struct app *a)
     uint32_t step;
     if (a->v.show != SHOW_COMPARE || beside_stand(&a->beside, a->feed, a->v.beside, a->m.branch, a->m.at, NULL) != 0)
         app_say(a, "This key goes to differences while two histories stand side by side: B first.");
-    else if (lockstep_difference(&a->beside.lock, a->m.at, 1, &step) != NULL)
+    else if (a->beside.designs != NULL) {
+        uint32_t next = beside_next_otherwise(&a->beside, a->beside.requests);
+        step = next != 0 ? tape_find_request(a->m.tape, a->m.branch, next) : 0;
+        if (step != 0)
+            app_jump(a, step);
+        else
+            app_say(a, "After this request they save the same.");
+    } else if (lockstep_difference(&a->beside.lock, a->m.at, 1, &step) != NULL)
         app_jump(a, step);
     else
         app_say(a, a->beside.read ? "They do not differ after this step." : "They are still being compared.");

@@ -43,6 +43,22 @@ struct ui_history {
     char why[160];        /* what it is and why it was made; "": its tape says so */
 };
 
+/* Ways to keep KV that have no steps: block tables, lists. They can stand on the right of a history of the same requests,
+ * which have the numbers 1 … in both. Read by the screen's thread; nothing of it is changed by reading. */
+struct ui_asked {
+    uint32_t prompt, left, right;      /* tokens; from the cache */
+    bool left_refused, right_refused;
+};
+
+struct ui_designs {
+    int count;
+    const char *(*name)(void *ctx, int which);
+    /* What stands where after so many requests, a line a thing. -1 and *e: no memory. */
+    int (*list)(void *ctx, int which, uint32_t requests, struct buf *out, struct err *e);
+    bool (*asked)(void *ctx, int which, uint32_t request, struct ui_asked *out); /* false: there is no such request */
+    void *ctx;
+};
+
 /* Where a person stands. */
 struct ui_place {
     int branch;
@@ -96,6 +112,7 @@ struct ui_feed {
     const char *own;      /* beside another run: what this one is; NULL: its tape says so */
     /* Another run of the same work; false: there is none. NULL: there can be none. */
     bool (*other)(void *ctx, struct ui_history *out);
+    const struct ui_designs *designs; /* that can stand beside it, after all histories; NULL: none */
     /* A lesson: who knows its way (NULL: none), and `turn`: put tape and words of the player's scene into this feed;
      * true if they are others than before. */
     struct player *lesson;

@@ -192,8 +192,117 @@ static void draw_sums(const struct picture *p, struct surface *s, struct rect r)
     buf_free(&b);
 }
 
+/* ---- a design that has no steps ------------------------------------------------------------------------ */
+
+/* As many lines as fit, wrapped; the last one says how many do not. */
+static void draw_list(struct surface *s, struct rect r, const char *lines)
+{
+    struct text t = {0};
+    text_add(&t, ROLE_TEXT, lines, strlen(lines));
+    text_wrap(&t, r.w);
+    int rows = (int)t.lines;
+    text_draw(&t, s, rows > r.h ? (struct rect){r.x, r.y, r.w, r.h - 1} : r, 0);
+    if (rows > r.h)
+        surface_printf(s, r, r.x, r.y + r.h - 1, ROLE_QUIET, "%d more lines", rows - r.h + 1);
+    text_done(&t);
+}
+
+static void add_tokens(bool refused, uint32_t cached, uint32_t prompt, struct buf *b)
+{
+    if (refused)
+        buf_printf(b, " %12s", "refused");
+    else
+        buf_printf(b, " %5u of %3u", cached, prompt);
+}
+
+static void add_asked(const struct ui_asked *a, uint32_t request, struct buf *b)
+{
+    buf_printf(b, "%13u ", request);
+    add_tokens(a->left_refused, a->left, a->prompt, b);
+    buf_puts(b, " ");
+    add_tokens(a->right_refused, a->right, a->prompt, b);
+    buf_puts(b, "   ");
+    add_gain((int64_t)a->right - a->left, b);
+}
+
+static void add_sum_asked(const struct beside *k, const char *name, uint32_t requests, struct buf *b)
+{
+    uint64_t prompt = 0, left = 0, right = 0;
+    struct ui_asked a;
+    for (uint32_t i = 1; i <= requests && k->designs->asked(k->designs->ctx, k->which, i, &a); i++) {
+        prompt += a.prompt;
+        left += a.left;
+        right += a.right;
+    }
+    buf_printf(b, "%s: left %llu, right %llu of %llu cached: ", name, (unsigned long long)left, (unsigned long long)right,
+               (unsigned long long)prompt);
+    add_gain((int64_t)(right - left), b);
+}
+
+static void draw_designs_ledger(const struct picture *p, struct surface *s, struct rect r)
+{
+    const struct beside *k = p->beside;
+    uint32_t rows = r.h > 4 ? (uint32_t)r.h - 4 : 0, first = k->requests > rows / 2 ? k->requests - rows / 2 : 1;
+    struct ui_asked a;
+    struct buf b = {0};
+    surface_printf(s, r, r.x, r.y, ROLE_LABEL, " %13s  %12s %12s   %s", "request", "left cached", "right cached", "on the right");
+    for (uint32_t i = 0; i < rows && k->designs->asked(k->designs->ctx, k->which, first + i, &a); i++) {
+        bool now = first + i == k->requests;
+        buf_clear(&b);
+        add_asked(&a, first + i, &b);
+        surface_printf(s, r, r.x, r.y + 1 + (int)i, now ? ROLE_TEXT | STYLE_BOLD : first + i < k->requests ? ROLE_TEXT : ROLE_QUIET,
+                       "%s%s", now ? ">" : " ", buf_text(&b));
+    }
+    buf_clear(&b);
+    add_sum_asked(k, "so far", k->requests, &b);
+    surface_puts(s, r, r.x, r.y + r.h - 3, ROLE_TEXT | STYLE_BOLD, buf_text(&b));
+    buf_clear(&b);
+    add_sum_asked(k, "in all", UINT32_MAX, &b);
+    surface_puts(s, r, r.x, r.y + r.h - 2, ROLE_TEXT, buf_text(&b));
+    buf_clear(&b);
+    uint32_t next = beside_next_otherwise(k, k->requests), one = beside_next_otherwise(k, 0);
+    if (one == 0)
+        buf_puts(&b, "They save the same for every request");
+    else {
+        buf_printf(&b, "First difference: request %u", one);
+        if (next != 0)
+            buf_printf(&b, "; %s: request %u", keymap_written(p->v->keys, CMD_DIFFERENCE), next);
+    }
+    surface_puts(s, r, r.x, r.y + r.h - 1, ROLE_CHANGED, buf_text(&b));
+    buf_free(&b);
+}
+
+static void draw_beside_design(const struct picture *p, struct surface *s, struct rect r)
+{
+    const struct beside *k = p->beside;
+    const struct moment *m = p->m;
+    int ledger = r.h / 3 < 6 ? 6 : r.h / 3 > 14 ? 14 : r.h / 3, half = (r.w - 3) / 2, under = r.y + r.h - ledger;
+    int say = r.h >= 20 ? 4 : 2, tree = r.h - 2 - say - ledger, x = r.x + half + 3;
+    struct buf b = {0};
+    surface_printf(s, (struct rect){r.x, r.y, half, r.h}, r.x, r.y, ROLE_TITLE, "left: %s", p->feed->own != NULL ? p->feed->own : "");
+    surface_printf(s, (struct rect){r.x, r.y, half, r.h}, r.x, r.y + 1, ROLE_KEY, "step %u of %u %s", m->at, m->length,
+                   m->at > 0 ? event_info(m->step.kind)->name : "");
+    if (m->at > 0)
+        event_sentence(m->sc, &m->words->said, m->step.kind, m->step.arg, &b);
+    draw_wrapped(s, (struct rect){r.x, r.y + 2, half, say}, ROLE_TEXT, buf_text(&b));
+    if (tree >= LEAST_TREE)
+        view_tree_draw(p, s, (struct rect){r.x, r.y + 2 + say, half, tree});
+    surface_printf(s, r, x, r.y, ROLE_TITLE, "right: %s", k->designs->name(k->designs->ctx, k->which));
+    surface_printf(s, r, x, r.y + 1, ROLE_KEY, k->requests > 0 ? "after request %u" : "before the first request", k->requests);
+    draw_list(s, (struct rect){x, r.y + 2, half, under - r.y - 2}, buf_text(&k->list));
+    surface_vline(s, r, r.x + half + 1, r.y, under - r.y, ROLE_FRAME);
+    draw_designs_ledger(p, s, (struct rect){r.x, under, r.w, ledger});
+    s->cursor_x = r.x;
+    s->cursor_y = r.y + 1;
+    buf_free(&b);
+}
+
 void view_compare_draw(const struct picture *p, struct surface *s, struct rect r)
 {
+    if (p->beside != NULL && p->beside->designs != NULL) {
+        draw_beside_design(p, s, r);
+        return;
+    }
     if (p->beside == NULL || !p->beside->open) {
         draw_wrapped(s, r, ROLE_TEXT, "There is nothing to compare with yet: rewind, then : rest, rerun or another command "
                                       "makes a second history.");

@@ -6,6 +6,9 @@
  *      |   its tree                             |   its tree                                                       |
  *      | request   prompt     left cached    right cached     saved or lost on the right                           |
  *      | so far, in all, and where they differ first                                                               |
+ *
+ * Or a history beside a design that has no steps (feed->designs): its lists on the right, after the request that has come
+ * last on the left, and the same ledger.
  */
 #ifndef RADIXSCOPE_UI_VIEW_COMPARE_H
 #define RADIXSCOPE_UI_VIEW_COMPARE_H

@@ -111,7 +111,8 @@
       "Every request and insert of the script goes through each design, one at a time, with equally many\n"  \
       "slots. Printed are hits, evictions, bytes of metadata and operations, a ledger of tokens saved, and the\n" \
       "first request where a design differs from the first one. In a terminal the stepper opens there: with two\n" \
-      "policies of the radix tree, side by side. belady looks ahead and evicts the leaf that is\n" \
+      "policies of the radix tree, side by side, or with the lists of another design (block table, free list)\n"\
+      "beside the tree: b changes what is on the right, D goes to the next difference. belady looks ahead and evicts the leaf that is\n" \
       "read again last: on nodes of unequal size not always the best. bound is the most any of them could hit.\n" \
       "help workloads lists the workloads. TRACE: as for sweep; each hash id is a token there, --pool counts blocks\n" \
       "(1000), and belady runs only if --policies names it.")                                                                 \

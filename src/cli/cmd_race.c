@@ -210,9 +210,75 @@ static void csv(const struct racing *k, struct buf *b)
 /* ---- the stepper ---------------------------------------------------------------------------------------- */
 
 struct two {
+    const struct racing *k;
     void *design[2];           /* radix designs with their history */
     struct ui_history right;
+    uint32_t left;             /* the entry that the screen shows */
+    struct ui_designs without; /* those that have no history: */
+    uint32_t entry[RACE_ENTRIES];
+    void *stands;              /* … one of them, entry `stands_for`, after `served` requests */
+    uint32_t stands_for, served;
 };
+
+static const char *design_label(void *ctx, int which)
+{
+    const struct two *t = ctx;
+    return t->k->race.entry[t->entry[which]].label;
+}
+
+/* A design only goes forward: for an earlier moment it begins anew. */
+static int design_list(void *ctx, int which, uint32_t requests, struct buf *out, struct err *e)
+{
+    struct two *t = ctx;
+    const struct race *r = &t->k->race;
+    const struct design_class *is = r->entry[t->entry[which]].is;
+    struct design_result ignored;
+    requests = requests < r->load->requests ? requests : (uint32_t)r->load->requests;
+    if (t->stands != NULL && (t->stands_for != t->entry[which] || t->served > requests)) {
+        r->entry[t->stands_for].is->free(t->stands);
+        t->stands = NULL;
+    }
+    if (t->stands == NULL) {
+        t->served = 0;
+        t->stands_for = t->entry[which];
+        t->stands = race_stand(r, t->stands_for, 0, false, e);
+    }
+    if (t->stands == NULL)
+        return -1;
+    for (; t->served < requests; t->served++)
+        if (is->serve(t->stands, t->served, &ignored, e) != 0) {
+            is->free(t->stands); /* it may stand half way */
+            t->stands = NULL;
+            return -1;
+        }
+    buf_printf(out, "keeps %u tokens in %zu bytes of lists\n", is->held(t->stands), is->bytes(t->stands));
+    is->list(t->stands, out);
+    return 0;
+}
+
+static bool design_asked(void *ctx, int which, uint32_t request, struct ui_asked *out)
+{
+    const struct two *t = ctx;
+    const struct race *r = &t->k->race;
+    if (request == 0 || request > r->load->requests)
+        return false;
+    const struct design_result *one = &r->entry[t->left].result[request - 1], *two = &r->entry[t->entry[which]].result[request - 1];
+    *out = (struct ui_asked){r->load->request[request - 1].prompt, one->hit, two->hit, one->refused, two->refused};
+    return true;
+}
+
+static void find_designs(struct two *t)
+{
+    t->without = (struct ui_designs){.name = design_label, .list = design_list, .asked = design_asked, .ctx = t};
+    for (uint32_t i = 0; i < t->k->race.entries; i++)
+        if (t->k->race.entry[i].is != NULL && t->k->race.entry[i].is != &DESIGN_RADIX)
+            t->entry[t->without.count++] = i;
+    for (int i = 1; i < t->without.count; i++) /* the one that differs first comes first */
+        if (t->entry[i] == rival(t->k)) {
+            t->entry[i] = t->entry[0];
+            t->entry[0] = rival(t->k);
+        }
+}
 
 static bool give_other(void *ctx, struct ui_history *out)
 {
@@ -256,12 +322,16 @@ static uint32_t pick_two(const struct racing *k, uint32_t pick[2], uint32_t *at)
 static int watch(struct racing *k, struct err *e)
 {
     const struct race *r = &k->race;
-    struct two two = {{NULL, NULL}, {0}};
+    struct two two = {.k = k};
     char title[160];
     uint32_t pick[2], at, n = pick_two(k, pick, &at);
     int rc = 0;
     if (n == 0)
         return 0;
+    two.left = pick[0];
+    find_designs(&two);
+    if (n == 2 && two.without.count > 0 && two.entry[0] == rival(k) && race_differs(r, pick[0], pick[1]) == RACE_NEVER)
+        n = 1; /* two that do the same: what stands beside the tree is the design that does not */
     for (uint32_t i = 0; rc == 0 && i < n; i++) {
         two.design[i] = race_stand(r, pick[i], (uint32_t)r->load->requests, true, e);
         rc = two.design[i] != NULL ? 0 : -1;
@@ -278,12 +348,16 @@ static int watch(struct racing *k, struct err *e)
             two.right = (struct ui_history){.tape = design_radix_cache(two.design[1])->t, .words = words};
             snprintf(two.right.why, sizeof two.right.why, "%s", r->entry[pick[1]].label);
             feed.other = give_other;
-            feed.own = r->entry[pick[0]].label;
         }
-        rc = show_feed(k->cli, &feed, step_of_request(feed.tape, at == RACE_NEVER ? 1 : at + 1), n == 2, e);
+        feed.own = r->entry[pick[0]].label;
+        feed.designs = two.without.count > 0 ? &two.without : NULL;
+        rc = show_feed(k->cli, &feed, step_of_request(feed.tape, at == RACE_NEVER ? 1 : at + 1),
+                       n == 2 || feed.designs != NULL, e);
     }
     for (uint32_t i = 0; i < 2; i++)
         DESIGN_RADIX.free(two.design[i]);
+    if (two.stands != NULL)
+        r->entry[two.stands_for].is->free(two.stands);
     return rc;
 }
 

@@ -61,7 +61,46 @@ static void scene_typed_branches(struct stage *g)
     stage_key(g, "a b c d e f g h");
 }
 
+/* A design of two lists beside the tree, as `race` gives them: request n stands in line n. */
+static const char *lists_name(void *ctx, int which)
+{
+    (void)ctx;
+    return which == 0 ? "chain" : "none";
+}
+
+static int lists_list(void *ctx, int which, uint32_t requests, struct buf *out, struct err *e)
+{
+    (void)ctx, (void)e;
+    if (which != 0)
+        buf_puts(out, "  nothing is kept\n");
+    for (uint32_t i = 1; which == 0 && i <= requests; i++)
+        buf_printf(out, "  table of request %u: %u %u\n  free list: %u* 7 8\n", i, 2 * i, 2 * i + 1, 20 + i);
+    return 0;
+}
+
+static bool lists_asked(void *ctx, int which, uint32_t request, struct ui_asked *out)
+{
+    (void)ctx;
+    *out = (struct ui_asked){36, request > 1 ? 29 : 0, which == 0 && request > 1 ? 16 + 13 * (request == 3) : 0, false,
+                             which == 1 && request == 3};
+    return request >= 1 && request <= 3;
+}
+
+static const struct ui_designs LISTS = {2, lists_name, lists_list, lists_asked, NULL};
+
+static void scene_designs(struct stage *g)
+{
+    scene_three(g);
+    g->feed.own = "radix lru";
+    g->feed.designs = &LISTS;
+}
+
 static const struct shot SHOTS[] = {
+    {"designs-60x16", scene_designs, "split_node", 1, 60, 16, false, "B"},
+    {"designs-80x24", scene_designs, "split_node", 1, 80, 24, false, "B"},
+    {"designs-80x24-ascii", scene_designs, "split_node", 1, 80, 24, true, "BbD"},
+    {"designs-120x40", scene_designs, "split_node", 1, 120, 40, false, "BD"},
+    {"designs-200x50-ascii", scene_designs, "request", 3, 200, 50, true, "B"},
     {"start-80x24", scene_three, "start", 1, 80, 24, false, ""},
     {"request-80x24", scene_three, "request", 2, 80, 24, false, ""},
     {"split-20x5", scene_three, "split_node", 1, 20, 5, false, ""},
