@@ -107,6 +107,26 @@ trying() { # what the teacher types beside the path
     press teacher Enter
     sees teacher 'Back on the path'
 }
+challenging() { # on to the challenge; its commands run on every engine; a late one gets them all
+    n=0
+    while [ $n -lt 30 ] && ! T capture-pane -p -t =teacher: | grep -q 'Commands so far: 0'; do
+        press teacher Enter
+        press teacher s
+        sleep 0.1
+        n=$((n + 1))
+    done
+    sees teacher 'Commands so far: 0' && sees speaker 'Solution: insert' || return 1
+    for key in ab acd; do
+        press teacher :
+        type_in teacher "insert \"$key\""
+        press teacher Enter
+    done
+    all_see 'Commands so far: 2' teacher screen speaker && all_see '"cd"' teacher screen speaker || return 1
+    start late 80 24 --follow
+    sees late '"cd"' && sees late 'Commands so far: 2' || return 1
+    press teacher R # begun anew, everywhere
+    all_see 'Commands so far: 0' teacher screen late && press late q && sees late 'left with 0'
+}
 missing() { # killed, with no time for a farewell; then another one begins where that one was
     kill -9 "$(T list-panes -t =teacher: -F '#{pane_pid}')"
     all_see 'presenter is gone' screen speaker lines || return 1
@@ -139,6 +159,7 @@ case_of "they walk with the presenter" walking
 case_of "two answers, a distribution, then what is right" answering
 case_of "who follows cannot lead; a second presenter is refused" refusing
 case_of "what is tried beside the path is seen by all" trying
+case_of "a challenge runs on every engine" challenging
 case_of "a presenter who was killed is missed and found again" missing
 case_of "every terminal is left as it was" leaving
 for id in split eviction; do case_of "state string of $id" same_scene $id; done
