@@ -114,9 +114,8 @@ static void go_on(struct app *a)
 {
     struct player *p = a->feed->lesson;
     struct err e = {0};
-    if (app_room_enter(a))
-        return;
-    if (a->lesson.aside) {
+    bool leads = a->feed->room == NULL || !a->feed->room->follows;
+    if (a->lesson.aside && leads) {
         leave_aside(a);
         return;
     }
@@ -128,6 +127,8 @@ static void go_on(struct app *a)
         scroll(a, 1); /* read on first */
         return;
     }
+    if (app_room_enter(a, text))
+        return;
     if (p->phase == PHASE_ASK && (*text != '\0' || !player_may_go_on(p))) {
         answer(a, text);
         return;

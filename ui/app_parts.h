@@ -56,7 +56,7 @@ int app_turn(struct app *a, struct err *e);            /* the feed has another t
 /* A lesson in a room (feed->room; NULL: they do nothing). */
 void app_room_wake(struct app *a);
 void app_room_stand(struct app *a);                    /* tell the others where this screen is */
-bool app_room_enter(struct app *a);                    /* Enter: true if it meant something to the room */
+bool app_room_enter(struct app *a, const char *answer); /* Enter: true if it meant something to the room */
 bool app_room_refuses(struct app *a);                  /* says why, if this screen only follows */
 
 void app_type(struct app *a, int key);                 /* a key while the text field is open */

@@ -49,30 +49,28 @@ static void reveal(struct app *a)
     app_lesson_follow(a);
 }
 
-static void give(struct app *a)
+static void give(struct app *a, const char *answer)
 {
     struct ui_room *r = a->feed->room;
     struct err e = {0};
-    char text[sizeof a->v.typed];
-    memcpy(text, a->v.typed, sizeof text);
-    if (r->answer(r->ctx, text, &e) != 0)
+    if (r->answer(r->ctx, answer, &e) != 0)
         app_say(a, e.what);
     a->v.typed[0] = '\0';
 }
 
 /* Followers: an answer, or back to where the presenter is. The presenter: the distribution, then what is right. */
-bool app_room_enter(struct app *a)
+bool app_room_enter(struct app *a, const char *answer)
 {
     const struct ui_room *r = a->feed->room;
     bool asks = a->feed->lesson->phase == PHASE_ASK && !a->lesson.aside;
     if (r == NULL)
         return false;
-    if (!r->follows && asks && a->v.typed[0] == '\0' && a->v.focus == FOCUS_NONE) {
+    if (!r->follows && asks && *answer == '\0') {
         reveal(a);
         return true;
     }
-    if (r->follows && asks && a->v.typed[0] != '\0')
-        give(a);
+    if (r->follows && asks && *answer != '\0')
+        give(a, answer);
     else if (r->follows) {
         app_lesson_follow(a);
         a->lesson.aside = r->aside;

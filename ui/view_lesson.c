@@ -191,12 +191,12 @@ static const char *enter_means(const struct lesson_view *l, const struct picture
     const struct player *y = l->player;
     bool walking = p->m->at < y->limit && p->m->branch == y->branch;
     bool typed = p->v->typed[0] != '\0' || p->v->focus != FOCUS_NONE;
-    if (l->room != NULL && view_room_enter(l->room, y, p->v->typed) != NULL)
-        return view_room_enter(l->room, y, p->v->typed);
-    if (l->aside)
+    if (l->aside && (l->room == NULL || !l->room->follows))
         return "back to the lesson";
     if (l->hidden > 0 && !typed && y->phase != PHASE_ACT)
         return "read on";
+    if (l->room != NULL && view_room_enter(l->room, y, typed) != NULL)
+        return view_room_enter(l->room, y, typed);
     switch (y->phase) {
     case PHASE_TEXT: return player_part(y)->kind == STOP_ACT ? "watch" : player_part(y)->kind == STOP_END ? "leave" : "go on";
     case PHASE_ACT: return walking ? "to its end" : "go on";

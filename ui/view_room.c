@@ -69,11 +69,11 @@ void view_room_draw(const struct ui_room *r, const struct player *p, struct surf
         view_room_bars(r->tally, right, s, (struct rect){rect.x, rect.y + 1, rect.w, rect.h - 1});
 }
 
-const char *view_room_enter(const struct ui_room *r, const struct player *p, const char *typed)
+const char *view_room_enter(const struct ui_room *r, const struct player *p, bool typed)
 {
     if (r->follows)
-        return p->phase == PHASE_ASK && *typed != '\0' ? "answer" : "to the presenter";
-    if (p->phase != PHASE_ASK || *typed != '\0')
+        return p->phase == PHASE_ASK && typed ? "answer" : "to the presenter";
+    if (p->phase != PHASE_ASK || typed)
         return NULL;
     return r->tally->answered > 0 && !r->shown ? "show the answers" : "reveal";
 }

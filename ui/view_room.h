@@ -18,6 +18,6 @@ void view_room_draw(const struct ui_room *r, const struct player *p, struct surf
 void view_room_bars(const struct room_tally *t, const char *right, struct surface *s, struct rect rect);
 
 /* What Enter does because of the room; NULL: what it always does. */
-const char *view_room_enter(const struct ui_room *r, const struct player *p, const char *typed);
+const char *view_room_enter(const struct ui_room *r, const struct player *p, bool typed);
 
 #endif
