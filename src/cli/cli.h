@@ -208,6 +208,7 @@ struct cli {
     char **arg;                     /* (args) operands */
     int args;
     uint32_t start;                 /* step to open the stepper at; 0: the first */
+    bool home;           /* opened from the home screen, which comes back */
     uint32_t left_at;               /* the step where the stepper was left; 0: it was not shown */
     struct scene_string *place;     /* play: opened from a state string; the caller's. NULL: not */
     const char *option[OPT_COUNT];  /* its value, "" for a flag, NULL: not given */

@@ -229,6 +229,7 @@ static int open_entry(const struct menu *m, int i, struct err *e)
     sub.arg = arg;
     sub.args = 1;
     sub.start = o->step;
+    sub.home = true;
     if (strcmp(o->command, "lesson") == 0)
         return cmd_lesson(&sub, e);
     return strcmp(o->command, "replay") == 0 ? cmd_replay(&sub, e) : cmd_play(&sub, e);

@@ -5,6 +5,7 @@
 #include "cli/lesson_plain.h"
 #include "cli/lesson_screen.h"
 #include "cli/lesson_speaker.h"
+#include "cli/lessons.h"
 #include "ui/app.h"
 #include "ui/theme.h"
 
@@ -21,6 +22,34 @@ static int serve(struct cli *c, struct player *p, struct lesson_room *room, bool
     if (screen)
         return lesson_screen(c, p, room, e);
     return room->part == ROOM_FOLLOWS ? lesson_follow_plain(room, e) : lesson_converse(p, room, stdin, e);
+}
+
+struct next {
+    uint32_t number;
+    struct lesson_head head; /* number 0: none */
+};
+
+static void look_for_next(void *ctx, const struct lesson_brief *b)
+{
+    struct next *n = ctx;
+    if (b->problem[0] == '\0' && b->head.number > n->number && n->head.number == 0) /* they come by number */
+        n->head = b->head;
+}
+
+/* Who has come to the end is told what is next; the home screen shows it by itself. */
+static int say_next(const struct cli *c, const struct lesson_head *done, struct err *e)
+{
+    struct next next = {.number = done->number};
+    struct buf b = {0};
+    if (c->home || done->number == 0)
+        return 0;
+    if (lessons_visit(c, look_for_next, &next, e) != 0)
+        return -1;
+    buf_printf(&b, "Lesson %u is done.", done->number);
+    if (next.head.number > 0)
+        buf_printf(&b, " Next: radixscope lesson %u (%s)", next.head.number, next.head.title);
+    buf_putc(&b, '\n');
+    return cli_print(&b, e);
 }
 
 int lesson_play(struct cli *c, struct err *e)
@@ -44,6 +73,8 @@ int lesson_play(struct cli *c, struct err *e)
         rc = lesson_room_open(&room, c, part, &o, &p, e);
     if (rc == 0)
         rc = serve(c, &p, &room, screen, e);
+    if (rc == 0 && part == ROOM_ALONE && p.phase == PHASE_OVER)
+        rc = say_next(c, &o.lesson->head, e);
     lesson_room_close(&room);
     player_done(&p);
     progress_done(&progress);

@@ -19,13 +19,18 @@ for file in lessons/*.md; do
     id=$(sed -n 's/^id: *//p' "$file" | head -n 1)
     "$program" lesson keys "$id" --plain | lines > "$dir/lines"
     timeout 60 "$program" lesson "$id" --plain < "$dir/lines" > "$dir/out"
-    ! grep -q '^[?>] ! \|^Not so' "$dir/out" && grep -q "^$id done" "$dir/radixscope/progress"
+    ! grep -q '^[?>] ! \|^Not so' "$dir/out" && grep -q "^$id done" "$dir/radixscope/progress" &&
+        grep -q 'Lesson [0-9]* is done' "$dir/out"
     verdict $? "$id in lines: no answer refused, done at the end"
     rows=$(timeout 60 "$program" lesson sheet "$id" | wc -l)
     [ "$rows" -ge 3 ] && [ "$rows" -le 24 ]
     verdict $? "$id: its summary fits on one screen ($rows lines)"
 done
 
+tail -n 1 "$dir/out" | grep -qv Next # the last one
+verdict $? 'behind the last lesson comes none'
+"$program" lesson keys 4 --plain | lines | "$program" lesson 4 --plain | grep -q 'Lesson 4 is done. Next: radixscope lesson 5 ('
+verdict $? 'who is done is told what is next'
 "$program" lesson | grep -q '^  done .* split '
 verdict $? 'the list says what is done'
 cp "$dir/radixscope/progress" "$dir/before"
