@@ -44,7 +44,7 @@ void insight_ask(struct insight *in, const struct inquiry *q);
 /* Why there are no floats to show, as a sentence; NULL: there are. */
 const char *insight_missing(const struct insight *in);
 
-/* Weights of a query over keys 0 … query, into out; false: not kept. `query` is a position of the pass. */
+/* Weights of a query over keys 0 … query, into out (query + 1); false: not kept. `query` is a position of the pass. */
 bool insight_weights(const struct insight *in, uint32_t layer, uint32_t head, uint32_t query, float *out);
 
 /* '=' read from the cache, '+' computed by an earlier pass of this request, '#' by this one, '!' spoiled. */

@@ -8,6 +8,7 @@
 #include "engine/proof.h"
 #include "model/kvrows.h"
 #include "model/model.h"
+#include "model/sample.h"
 
 /* ---- spoiling ------------------------------------------------------------------------------------------- */
 
@@ -176,15 +177,6 @@ struct effect_work {
     uint32_t first;                 /* position of the first of them */
 };
 
-static uint32_t best_token(const float *logits, uint32_t vocab)
-{
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < vocab; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return best;
-}
-
 static void keep_logits(void *ctx, uint32_t position, const float *logits, uint32_t vocab)
 {
     struct effect_work *w = ctx;
@@ -197,7 +189,7 @@ static void compare_logits(void *ctx, uint32_t position, const float *logits, ui
     struct effect_work *w = ctx;
     struct effect_request *q = w->request;
     const float *ran = w->logits + (size_t)(position - w->first) * vocab;
-    uint32_t was = best_token(ran, vocab), other = best_token(logits, vocab);
+    uint32_t was = sample_argmax(ran, vocab), other = sample_argmax(logits, vocab);
     for (uint32_t i = 0; i < vocab; i++) {
         double by = fabs((double)ran[i] - (double)logits[i]);
         q->max = isnan(by) || by > q->max ? by : q->max;

@@ -6,6 +6,7 @@
 #include "model/forward_parts.h"
 #include "model/kvrows.h"
 #include "model/model.h"
+#include "model/sample.h"
 
 struct forward *proof_forward(struct engine *en, bool fast, struct forward **made, struct err *e)
 {
@@ -28,15 +29,6 @@ struct sides {
     uint32_t first;          /* position of the first of them */
 };
 
-static uint32_t best_of(const float *logits, uint32_t vocab)
-{
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < vocab; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return best;
-}
-
 static void keep(void *ctx, uint32_t position, const float *logits, uint32_t vocab)
 {
     struct sides *s = ctx;
@@ -49,7 +41,7 @@ static void hold_against(void *ctx, uint32_t position, const float *logits, uint
     const float *cached = s->logits + (size_t)(position - s->first) * vocab; /* (vocab) */
     difference_add(&s->out->layer[s->out->layers], cached, logits, vocab, position, 0, vocab);
     s->out->sampled++;
-    s->out->same_tokens += best_of(cached, vocab) == best_of(logits, vocab);
+    s->out->same_tokens += sample_argmax(cached, vocab) == sample_argmax(logits, vocab);
 }
 
 static void compare_rows(struct proof *out, const struct kvrows *rows, const struct model_config *c,

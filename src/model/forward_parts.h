@@ -1,4 +1,4 @@
-/* forward_parts.h: choosing the engine of a forward pass by hand; for tests, benches and check-model. */
+/* forward_parts.h: choosing the engine of a forward pass by hand; for proofs, tests, benches and check-model. */
 #ifndef RADIXSCOPE_MODEL_FORWARD_PARTS_H
 #define RADIXSCOPE_MODEL_FORWARD_PARTS_H
 

@@ -88,7 +88,7 @@ void effect_done(struct effect *f);
 int proof_copy(struct proof *to, const struct proof *from);    /* -1: no memory */
 int effect_copy(struct effect *to, const struct effect *from);
 
-/* Compare n floats of `a` (cached) and `b` (cold) into d; `position`, `part`, `width` (floats of a head; n: there
+/* Compare `a` (cached) and `b` (cold), (n) each, into d; `position`, `part`, `width` (floats of a head; n: there
  * are no heads) say where they stand. Call in the order of positions, K before V. */
 void difference_add(struct difference *d, const float *a, const float *b, uint32_t n, uint32_t position, uint32_t part,
                     uint32_t width);

@@ -30,7 +30,7 @@ struct recorded_kv {
     uint32_t *id;            /* (rows) rising */
     uint8_t *has_q;          /* (rows) */
     size_t *at;              /* (rows) where its floats begin: layer after layer K, V, and Q if it has them */
-    float *floats;
+    float *floats;           /* (all rows: layers x parts) as `at` says; parts have the shape of observed.row */
     struct answered *answer; /* (answers) */
     uint32_t answers;
     bool answered;           /* the section is there */
@@ -47,7 +47,7 @@ int recording_read_answers(struct recorded_kv *kv, const char *bytes, size_t n, 
 bool recorded_kv_fits(const struct recorded_kv *kv, const struct tape *t);
 void recorded_kv_done(struct recorded_kv *kv);
 
-/* A row's floats, as struct observed wants it. ctx: a struct recorded_kv. */
+/* A row's floats, of the shape struct observed says. ctx: a struct recorded_kv. */
 const float *recorded_row(const void *ctx, uint32_t row, uint32_t layer, enum row_part part);
 
 #endif
