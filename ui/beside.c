@@ -114,6 +114,8 @@ int beside_stand(struct beside *b, const struct ui_feed *feed, int which, int br
     struct ui_history right;
     int n = beside_choices(feed, branch), runs = histories(feed);
     which = n > 0 ? which % n : 0;
+    if (n > runs && feed->designs->first) /* round so far that the histories come first */
+        which = (which + runs) % n;
     if (which >= runs && n > runs)
         return stand_design(b, feed, which - runs, branch, at, e);
     if (b->designs != NULL)

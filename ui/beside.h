@@ -27,7 +27,7 @@ struct beside {
     struct buf list;          /* what stands where then */
 };
 
-/* Histories, and then designs, that can stand on the right of this branch. */
+/* Histories and designs that can stand on the right of this branch. */
 int beside_choices(const struct ui_feed *feed, int branch);
 
 /* Have the `which`-th of them (of beside_choices, counted round) on the right of step `at` of `branch`; opens,

@@ -52,6 +52,7 @@ struct ui_asked {
 
 struct ui_designs {
     int count;
+    bool first;           /* they come before the histories; else after them */
     const char *(*name)(void *ctx, int which);
     /* What stands where after so many requests, a line a thing. -1 and *e: no memory. */
     int (*list)(void *ctx, int which, uint32_t requests, struct buf *out, struct err *e);
@@ -112,7 +113,7 @@ struct ui_feed {
     const char *own;      /* beside another run: what this one is; NULL: its tape says so */
     /* Another run of the same work; false: there is none. NULL: there can be none. */
     bool (*other)(void *ctx, struct ui_history *out);
-    const struct ui_designs *designs; /* that can stand beside it, after all histories; NULL: none */
+    const struct ui_designs *designs; /* that can stand beside it; NULL: none */
     /* A lesson: who knows its way (NULL: none), and `turn`: put tape and words of the player's scene into this feed;
      * true if they are others than before. */
     struct player *lesson;

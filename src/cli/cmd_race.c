@@ -330,8 +330,8 @@ static int watch(struct racing *k, struct err *e)
         return 0;
     two.left = pick[0];
     find_designs(&two);
-    if (n == 2 && two.without.count > 0 && two.entry[0] == rival(k) && race_differs(r, pick[0], pick[1]) == RACE_NEVER)
-        n = 1; /* two that do the same: what stands beside the tree is the design that does not */
+    two.without.first = n == 2 && two.without.count > 0 && two.entry[0] == rival(k) &&
+                        race_differs(r, pick[0], pick[1]) == RACE_NEVER; /* they do the same, and it does not */
     for (uint32_t i = 0; rc == 0 && i < n; i++) {
         two.design[i] = race_stand(r, pick[i], (uint32_t)r->load->requests, true, e);
         rc = two.design[i] != NULL ? 0 : -1;

@@ -86,7 +86,7 @@ static bool lists_asked(void *ctx, int which, uint32_t request, struct ui_asked 
     return request >= 1 && request <= 3;
 }
 
-static const struct ui_designs LISTS = {2, lists_name, lists_list, lists_asked, NULL};
+static const struct ui_designs LISTS = {.count = 2, .name = lists_name, .list = lists_list, .asked = lists_asked};
 
 static void scene_designs(struct stage *g)
 {
