@@ -82,13 +82,32 @@ static size_t line_end(const struct text *t, size_t from, int width)
     return t->n;
 }
 
+/* Cells before the words of an item ("- x", "  - x", "2  x"): its other lines begin below the words. */
+static int hanging(const struct text *t, size_t from)
+{
+    size_t i = from, begin = from;
+    if (from == 0 || t->glyph[from - 1].code == '\n')
+        return 0;
+    while (begin > 0 && t->glyph[begin - 1].code != '\n')
+        begin--;
+    for (i = begin; i < from && t->glyph[i].code == ' '; i++)
+        ;
+    if (i + 2 < from && t->glyph[i].code == '-' && t->glyph[i + 1].code == ' ')
+        return (int)(i + 2 - begin) * 2 < t->width ? (int)(i + 2 - begin) : 0;
+    bool option = i + 3 < from && t->glyph[i].code >= '0' && t->glyph[i].code <= '9' && t->glyph[i + 1].code == ' ' &&
+                  t->glyph[i + 2].code == ' ';
+    return option && (int)(i + 3 - begin) * 2 < t->width ? (int)(i + 3 - begin) : 0;
+}
+
 void text_wrap(struct text *t, int width)
 {
     t->lines = 0;
+    t->width = width;
     for (size_t i = 0; i < t->n;) {
         if (!push_line(t, i))
             break;
-        i = line_end(t, i, width > 0 ? width : 1);
+        int room = width - hanging(t, i);
+        i = line_end(t, i, room > 0 ? room : 1);
         t->line[t->lines] = (uint32_t)i;
     }
 }
@@ -105,7 +124,7 @@ int text_draw(const struct text *t, struct surface *s, struct rect r, size_t fir
 {
     int drawn = 0;
     for (size_t k = first; k < t->lines && drawn < r.h; k++, drawn++) {
-        int x = r.x;
+        int x = r.x + hanging(t, t->line[k]);
         for (size_t i = t->line[k]; i < t->line[k + 1]; i++)
             if (t->glyph[i].code != '\n')
                 x += surface_put(s, r, x, r.y + drawn, t->glyph[i].style, t->glyph[i].code);

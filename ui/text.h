@@ -22,6 +22,7 @@ struct text {
     size_t n, cap;
     uint32_t *line;     /* first glyph of each line, and n behind the last */
     size_t lines, line_cap;
+    int width;                /* it was wrapped to */
 };
 
 void text_done(struct text *t);

@@ -113,7 +113,11 @@ static void draw_typing(const struct picture *p, struct surface *s, struct rect 
     s->cursor_x = x;
     s->cursor_y = r.y;
     x = surface_puts(s, r, x, r.y, ROLE_QUIET, "_");
-    surface_printf(s, r, x + 2, r.y, ROLE_LABEL, "%s", p->v->hint);
+    int left = r.x + r.w - x - 2, n = (int)strlen(p->v->hint), whole = n;
+    while (n > 0 && n > (n < whole ? left - 3 : left)) /* whole words */
+        for (n--; n > 0 && p->v->hint[n] != ' '; n--)
+            ;
+    surface_printf(s, r, x + 2, r.y, ROLE_LABEL, "%.*s%s", n, p->v->hint, n < whole && n > 0 ? " .." : "");
 }
 
 /* Is there a last line that nobody types in? (layout.c: none on a screen of three) */

@@ -386,7 +386,7 @@ static void add_question(const struct player *p, struct pieces *s)
     if (q->kind == ASK_TOKEN)
         add_tokens(s, q, run_env_decided(p->run, item));
     if (q->kind != ASK_DO && p->phase == PHASE_ASK)
-        add_words(s, false, "%s%s", how_to_answer(q->kind), p->at < p->reached ? " You were past this before: Enter alone goes on." : "");
+        add_words(s, false, "%s%s", how_to_answer(q->kind), p->at < p->reached ? " (Or go on: you were past this.)" : "");
 }
 
 static void add_challenge(const struct player *p, struct pieces *s)

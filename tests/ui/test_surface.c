@@ -148,6 +148,10 @@ static void wrapping(void **state)
     assert_wrapped("a\n\nb", 5, "a\n\nb\n\n\n\n");
     assert_wrapped("界", 1, "\n\n\n\n\n\n"); /* no room for it: left out, and the end is reached */
     assert_wrapped("", 5, "\n\n\n\n\n\n");
+    assert_wrapped("x\n- one two three\ny z", 9, "x\n- one two\n  three\ny z\n\n\n"); /* an item hangs below its words */
+    assert_wrapped("1  one two", 7, "1  one\n   two\n\n\n\n\n");
+    assert_wrapped("3 one two", 6, "3 one\ntwo\n\n\n\n\n");
+    assert_wrapped("- abcdef", 2, "-\nab\ncd\nef\n\n\n"); /* no room to hang in */
 }
 
 static void colours_as_escapes(void **state)
