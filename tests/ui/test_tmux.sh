@@ -203,6 +203,10 @@ runs=$((runs + 1))
 type_line "clear; stty -g > $dir/before; $PROGRAM race $dir/small.rxs; echo left $runs with \$?; stty -g > $dir/after"
 check "race opens two designs side by side" wait_for 'two histories side by side'
 check "first with the design that differs: its lists" wait_for 'right: chain .*'
+press End
+check "forward to its last request" wait_for 'after request 3'
+press Home
+check "and back to none" wait_for 'before the first request'
 press b b b b
 check "b goes through the designs to the other policy" wait_for 'right: radix belady'
 press D
