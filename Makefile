@@ -117,7 +117,7 @@ fuzz: setup ## parsers and cache on random input, about a minute (RUNS=… of ea
 	@BUILD=$(BUILD) sh tests/trace/fuzz_foreign.sh $${RUNS:-100000}
 	@$(MAKE) --no-print-directory fuzz-cache ITERS=$${ITERS:-300000}
 
-keys: setup ## 100,000 random keys on every view and size under AddressSanitizer (KEYS=…)
+keys: setup ## 100,000 random keys on every view and size under AddressSanitizer (KEYS=…, SEED=…)
 	@+$(SUBMAKE) BUILD=$(BUILD)/asan \
 	  OPT="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	  $(BUILD)/asan/tests/ui/test_app
