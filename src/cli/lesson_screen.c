@@ -16,8 +16,9 @@ static bool turn(void *ctx)
     struct screening *s = ctx;
     struct lesson_scene *scene = scene_of(s->player);
     const struct tape *t = scene != NULL ? runner_tape(scene->runner) : s->empty;
-    if (t == s->shown)
-        return false;
+    if (t == s->shown && s->player->challenges == s->challenges)
+        return false; /* a new challenge's tape may stand where the one before stood */
+    s->challenges = s->player->challenges;
     s->shown = s->feed.tape = t;
     s->feed.words = scene != NULL ? source_words(runner_lexicon(scene->runner)) : (struct ui_words){0};
     s->feed.mode = scene != NULL ? source_mode(runner_settings(scene->runner)) : NULL;

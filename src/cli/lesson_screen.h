@@ -11,6 +11,7 @@ struct screening {
     struct ui_feed feed;
     struct tape *empty;          /* shown while no engine has run; owned */
     const struct tape *shown;
+    uint32_t challenges;         /* opened until then */
 };
 
 /* The feed of a lesson, for screens of any kind. End with screening_close, also after -1. */

@@ -93,7 +93,7 @@ int follow_part(struct follower *f, const struct room_place *to, struct err *e)
     bool anew = p->part[to->part].kind == STOP_DO && f->epoch != to->epoch;
     if (p->at == to->part && !anew)
         return 0;
-    if (player_goto(p, to->part, e) != 0)
+    if ((p->at == to->part ? player_restart(p, e) : player_goto(p, to->part, e)) != 0)
         return -1;
     f->epoch = p->challenge != NULL ? to->epoch : 0;
     return 0;

@@ -130,6 +130,11 @@ challenging() { # on to the challenge; its commands run on every engine; a late 
 missing() { # killed, with no time for a farewell; then another one begins where that one was
     kill -9 "$(T list-panes -t =teacher: -F '#{pane_pid}')"
     all_see 'presenter is gone' screen speaker lines || return 1
+    n=0
+    while T has-session -t =teacher && [ $n -lt 200 ]; do # its name is free a moment later
+        sleep 0.05
+        n=$((n + 1))
+    done
     start teacher 120 40 '--present --no-save'
     all_see 'One prompt, one node' teacher screen speaker && sees teacher '2 follow'
 }
