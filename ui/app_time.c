@@ -279,7 +279,7 @@ static bool step_matches(struct app *a, uint32_t n)
 
 /* ---- looking, a slice at a time: a screen stays alive over a million steps ---------------------------- */
 
-enum { LOOK_STEPS = 2500, LOOK_TOUCHES = 100000 };
+enum { LOOK_STEPS = 1000, LOOK_TOUCHES = 100000 };
 
 static void add_chosen(const struct app *a, struct buf *b)
 {
