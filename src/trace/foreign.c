@@ -7,7 +7,7 @@
 #include "base/xalloc.h"
 
 static const char *const NAMES[FOREIGN_COUNT] = {
-#define X(id, name, what) [FOREIGN_##id] = name,
+#define X(id, name, what) [FOREIGN_##id] = (name),
     FOREIGN_FORMATS(X)
 #undef X
 };

@@ -126,8 +126,10 @@ static void say(const struct side *a, const struct act *x, const struct side *b,
 static void compare_removals(struct side *a, struct side *b, struct kv_difference *out)
 {
     size_t na = removals(a), nb = removals(b), i = 0;
-    qsort(a->act + a->at, na, sizeof *a->act, by_content);
-    qsort(b->act + b->at, nb, sizeof *b->act, by_content);
+    if (na > 0) /* without any there may be no array */
+        qsort(a->act + a->at, na, sizeof *a->act, by_content);
+    if (nb > 0)
+        qsort(b->act + b->at, nb, sizeof *b->act, by_content);
     while (i < na && i < nb && a->act[a->at + i].content == b->act[b->at + i].content)
         i++;
     out->same += i;

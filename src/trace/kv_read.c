@@ -442,7 +442,7 @@ static size_t unhex(const char *text, char *out)
 {
     size_t n = strlen(text) / 2 - 1;
     for (size_t i = 0; i < n; i++)
-        out[i] = (char)(hex_digit(text[2 * i + 2]) << 4 | hex_digit(text[2 * i + 3]));
+        out[i] = (char)((unsigned)hex_digit(text[2 * i + 2]) << 4 | (unsigned)hex_digit(text[2 * i + 3]));
     return n;
 }
 

@@ -229,7 +229,7 @@ static int serve(struct replay *r, uint32_t req, const uint32_t *ids, uint32_t n
 int replay_recorded(struct replay *r, const uint32_t *ids, uint32_t n, struct err *e)
 {
     uint32_t req;
-    bool got;
+    bool got = false;
     if (arrive(r, ids, n, &req, e) != 0 || admit(r, req, n, &got, e) != 0 ||
         (got ? serve(r, req, ids, n, e) : refuse(r, req, n, e)) != 0)
         return -1;
