@@ -46,7 +46,7 @@ request "What color is grass?" max=4 label=grass
 poison 3 layer=1 part=value
 request "What color is snow?" max=4 label=snow
 X
-"$BUILD/radixscope" record "$tmp/p.rxs" --with-kv >/dev/null && [ -s "$tmp/p.rxt" ]
+"$BUILD/radixscope" record "$tmp/p.rxs" --with-kv -o "$tmp/p.rxt" >/dev/null && [ -s "$tmp/p.rxt" ]
 verdict $? 'record --with-kv'
 "$BUILD/radixscope" record "$tmp/p.rxs" -o "$tmp/q.rxt" >/dev/null && [ -s "$tmp/q.rxt" ]
 verdict $? 'record without it'
