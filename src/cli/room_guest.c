@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bell.h"
 #include "base/xalloc.h"
 #include "cli/room_path.h"
 
@@ -36,29 +37,6 @@ struct room_guest {
     size_t sent;
 };
 
-static int quiet_pair(int fd[2], struct err *e)
-{
-    if (pipe(fd) != 0)
-        return err_set(e, "no pipe can be made: %s", strerror(errno));
-    for (int i = 0; i < 2; i++)
-        if (fcntl(fd[i], F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd[i], F_SETFL, O_NONBLOCK) != 0)
-            return err_set(e, "a pipe cannot be set up: %s", strerror(errno));
-    return 0;
-}
-
-static void signal_pair(const int fd[2])
-{
-    ssize_t n = write(fd[1], "", 1);
-    (void)n;
-}
-
-static void empty_pair(const int fd[2])
-{
-    char bytes[64];
-    while (read(fd[0], bytes, sizeof bytes) > 0)
-        ;
-}
-
 static int64_t monotonic_ms(void)
 {
     struct timespec t;
@@ -77,7 +55,7 @@ static void hang_up(struct room_guest *g, enum room_link why)
     g->in = (struct room_reader){0};
     if (g->now.link != ROOM_REFUSED)
         g->now.link = why;
-    signal_pair(g->news);
+    bell_ring(g->news);
 }
 
 static void refused(struct room_guest *g, const char *why)
@@ -86,7 +64,7 @@ static void refused(struct room_guest *g, const char *why)
     g->now.link = ROOM_REFUSED;
     snprintf(g->now.why, sizeof g->now.why, "%.190s", why);
     if (!same)
-        signal_pair(g->news);
+        bell_ring(g->news);
 }
 
 static void call(struct room_guest *g)
@@ -171,7 +149,7 @@ static bool told(struct room_guest *g, const struct room_line *l)
         g->now.placed = true;
         g->now.place_ms = monotonic_ms();
         g->now.tally = g->coming;
-        signal_pair(g->news);
+        bell_ring(g->news);
     }
     return true;
 }
@@ -241,7 +219,7 @@ static void *guest_thread(void *arg)
         int n = poll(fd, 2, patience);
         pthread_mutex_lock(&g->lock);
         if (n > 0 && fd[0].revents != 0)
-            empty_pair(g->wake);
+            bell_quiet(g->wake);
         if (n > 0 && g->fd >= 0 && fd[1].revents != 0)
             listen_to(g);
     }
@@ -287,7 +265,7 @@ struct room_guest *room_guest_open(const struct room_hello *hello, const char *p
     g->role = role;
     g->fd = g->wake[0] = g->wake[1] = g->news[0] = g->news[1] = -1;
     pthread_mutex_init(&g->lock, NULL);
-    if (quiet_pair(g->wake, e) == 0 && quiet_pair(g->news, e) == 0 && start_guest(g, e) == 0)
+    if (bell_open(g->wake, e) == 0 && bell_open(g->news, e) == 0 && start_guest(g, e) == 0)
         return g;
     free_guest(g);
     return NULL;
@@ -300,7 +278,7 @@ void room_guest_close(struct room_guest *g)
     pthread_mutex_lock(&g->lock);
     g->ends = true;
     pthread_mutex_unlock(&g->lock);
-    signal_pair(g->wake);
+    bell_ring(g->wake);
     pthread_join(g->thread, NULL);
     free_guest(g);
 }
@@ -312,7 +290,7 @@ int room_guest_fd(const struct room_guest *g)
 
 void room_guest_news(struct room_guest *g, struct room_news *out)
 {
-    empty_pair(g->news);
+    bell_quiet(g->news);
     pthread_mutex_lock(&g->lock);
     *out = g->now;
     pthread_mutex_unlock(&g->lock);
@@ -336,5 +314,5 @@ void room_guest_answer(struct room_guest *g, uint32_t round, const char *text)
     g->unsent = true;
     snprintf(g->answer.u.answer.text, ROOM_ANSWER, "%s", text);
     pthread_mutex_unlock(&g->lock);
-    signal_pair(g->wake);
+    bell_ring(g->wake);
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bell.h"
 #include "base/xalloc.h"
 #include "cli/room_path.h"
 
@@ -44,32 +45,6 @@ struct room_host {
     struct guest guest[ROOM_GUESTS];
     bool deaf;                 /* no connection can be taken until one ends */
 };
-
-/* ---- pipes -------------------------------------------------------------------------------------------- */
-
-static int quiet_pipe(int fd[2], struct err *e)
-{
-    if (pipe(fd) != 0)
-        return err_set(e, "no pipe can be made: %s", strerror(errno));
-    for (int i = 0; i < 2; i++)
-        if (fcntl(fd[i], F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd[i], F_SETFL, O_NONBLOCK) != 0)
-            return err_set(e, "a pipe cannot be set up: %s", strerror(errno));
-    return 0;
-}
-
-/* A full pipe is readable already. */
-static void ring(const int fd[2])
-{
-    ssize_t n = write(fd[1], "", 1);
-    (void)n;
-}
-
-static void empty(const int fd[2])
-{
-    char bytes[64];
-    while (read(fd[0], bytes, sizeof bytes) > 0)
-        ;
-}
 
 /* ---- what guests are told (with the lock held) -------------------------------------------------------- */
 
@@ -147,7 +122,7 @@ static void everybody_is_stale(struct room_host *h)
 static void tally_changed(struct room_host *h)
 {
     everybody_is_stale(h);
-    ring(h->news);
+    bell_ring(h->news);
 }
 
 /* ---- guests ------------------------------------------------------------------------------------------- */
@@ -340,7 +315,7 @@ static void *host_thread(void *arg)
             continue;
         pthread_mutex_lock(&h->lock);
         if (fd[ROOM_GUESTS].revents != 0)
-            empty(h->wake);
+            bell_quiet(h->wake);
         serve_guests(h, fd);
         if (fd[ROOM_GUESTS + 1].revents != 0)
             for (int i = 0; i < AT_ONCE && take_guest(h); i++)
@@ -389,7 +364,7 @@ struct room_host *room_host_open(const struct room_hello *hello, const char *gro
     for (int i = 0; i < ROOM_GUESTS; i++)
         h->guest[i].fd = -1;
     pthread_mutex_init(&h->lock, NULL);
-    if (quiet_pipe(h->wake, e) == 0 && quiet_pipe(h->news, e) == 0 && room_door_open(&h->door, hello->id, group, e) == 0) {
+    if (bell_open(h->wake, e) == 0 && bell_open(h->news, e) == 0 && room_door_open(&h->door, hello->id, group, e) == 0) {
         if (start_thread(h, e) == 0)
             return h;
         room_door_close(&h->door);
@@ -407,7 +382,7 @@ void room_host_close(struct room_host *h)
     pthread_mutex_lock(&h->lock);
     h->ends = true;
     pthread_mutex_unlock(&h->lock);
-    ring(h->wake);
+    bell_ring(h->wake);
     pthread_join(h->thread, NULL);
     room_door_close(&h->door);
     close_pipes(h);
@@ -435,7 +410,7 @@ void room_host_place(struct room_host *h, const struct room_place *place, const 
     h->shown = shown;
     everybody_is_stale(h);
     pthread_mutex_unlock(&h->lock);
-    ring(h->wake);
+    bell_ring(h->wake);
 }
 
 int room_host_ran(struct room_host *h, const struct room_ran *ran, struct err *e)
@@ -457,7 +432,7 @@ int room_host_ran(struct room_host *h, const struct room_ran *ran, struct err *e
 
 void room_host_tally(struct room_host *h, struct room_tally *out)
 {
-    empty(h->news);
+    bell_quiet(h->news);
     pthread_mutex_lock(&h->lock);
     make_tally(h, out);
     pthread_mutex_unlock(&h->lock);
