@@ -58,7 +58,7 @@ int lesson_play(struct cli *c, struct err *e)
     struct progress progress = {0};
     struct player p = {0};
     struct lesson_room room = {0};
-    enum room_part part;
+    enum room_part part = ROOM_ALONE;
     bool screen = !cli_has(c, OPT_PLAIN) && ui_available(NULL) == 0;
     int rc = check_theme_name(c, e);
     if (rc == 0)

@@ -104,7 +104,7 @@ static int check_wrong(struct checking *c, size_t item, int i)
     const struct question *q = c->l->item[item].question;
     const struct option *o = q->kind == ASK_CHOOSE ? &q->option[i] : &q->wrong[i];
     struct buf answer = {0};
-    struct grade g;
+    struct grade g = {0};
     int rc = grade_wrong(c->r, item, i, &answer, c->e);
     if (rc == 0)
         rc = grade_answer(c->r, item, buf_text(&answer), &g, c->e);

@@ -363,7 +363,8 @@ static int parse_rxs(struct lesson *l, struct item *i, const struct fence *f, st
 static int parse_claim(struct lesson *l, struct item *i, size_t from, size_t to, struct err *e)
 {
     void *grown = i->claim;
-    bool room = xgrow(&grown, &(size_t){i->claims}, i->claims + 1, sizeof *i->claim);
+    size_t cap = i->claims; /* few: each takes its room when it comes */
+    bool room = xgrow(&grown, &cap, i->claims + 1, sizeof *i->claim);
     i->claim = grown;
     if (!room)
         return err_memory(e, 64, "a lesson");
