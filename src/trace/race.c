@@ -131,7 +131,8 @@ static void *make(const struct race *r, const struct race_entry *entry, bool rec
     struct design_config cfg = {.load = r->load, .pool = r->pool, .page = r->page, .block = r->block,
                                 .policy = entry->policy, .record = record,
                                 .future = entry->policy == POLICY_COUNT ? &r->future : NULL};
-    return entry->is->make(&cfg, e);
+    void *made = entry->is->make(&cfg, e); /* it keeps a copy */
+    return made;
 }
 
 static int run_design(const struct race *r, struct race_entry *entry, bool check, struct err *e)
