@@ -75,6 +75,7 @@ static void end(struct taking *t)
 {
     app_done(&t->app);
     screening_close(&t->screen);
+    lesson_room_close(&t->room);
     player_done(&t->player);
     lesson_run_free(t->run);
     lesson_free(t->lesson);
