@@ -135,7 +135,7 @@ soak: setup ## a million requests through the scheduler, with aborts: no slot ma
 
 bench: setup ## measurements, as ratios within one run
 	@+$(SUBMAKE) build $(BENCH_BIN)
-	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+	@bad=0; for b in $(BENCH_BIN); do echo "== $$b"; $$b || bad=1; done; exit $$bad
 
 # What data/ holds for the program itself: not what the model was trained with.
 DATA = cd data && find . -type f ! -name '.*' ! -name '*.py' ! -name '*.tsv.gz' ! -path '*/__pycache__/*'
