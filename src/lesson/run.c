@@ -47,7 +47,8 @@ static struct lesson_scene *scene_new(const struct lesson_run *r, const struct s
         err_memory(e, sizeof *s, "a scene");
         return NULL;
     }
-    struct runner_config cfg = {.model_dir = r->host.model_dir, .model = r->host.model, .report = keep_request, .ctx = s};
+    struct runner_config cfg = {.model_dir = r->host.model_dir, .model = r->host.model, .step_limit = LESSON_STEPS,
+                                .report = keep_request, .ctx = s};
     s->runner = runner_new(script, &cfg, e);
     if (s->runner != NULL && cursor_init(&s->cursor, runner_tape(s->runner), e) == 0)
         return s;
@@ -59,10 +60,13 @@ static int run_commands(struct lesson_scene *s, const struct script *script, str
 {
     const struct tape *t = runner_tape(s->runner);
     for (uint32_t i = 0; i < script->count; i++) {
-        if (runner_command(s->runner, script, &script->command[i], e) != RUN_DONE)
-            return e->set ? -1 : err_set(e, "the run was cancelled");
-        if (tape_length(t, tape_branch(t)) > LESSON_STEPS)
+        enum run_result rc = runner_command(s->runner, script, &script->command[i], e);
+        if (tape_length(t, tape_branch(t)) > LESSON_STEPS) { /* a single one may bring many: workload, serve */
+            err_clear(e);
             return script_fail(script, &script->command[i], 0, e, "a lesson's engine has more than %d steps by now", LESSON_STEPS);
+        }
+        if (rc != RUN_DONE)
+            return e->set ? -1 : err_set(e, "the run was cancelled");
     }
     return 0;
 }

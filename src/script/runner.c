@@ -95,6 +95,7 @@ static int make_engine(struct runner *r, struct err *e)
     if (r->cfg.no_history)
         tape_record(engine_tape(r->engine), false);
     tape_limit(engine_tape(r->engine), r->cfg.history_limit);
+    tape_limit_steps(engine_tape(r->engine), r->cfg.step_limit);
     return 0;
 }
 

@@ -46,6 +46,7 @@ struct runner_config {
     uint32_t max_new;                   /* no answer is longer; 0: as the script says */
     bool no_history;                    /* do not record: nobody will step through it */
     size_t history_limit;               /* bytes of recorded steps; 0: as many as memory holds */
+    uint32_t step_limit;                /* no command goes on behind this step; 0: none (tape_full: it was reached) */
     void (*prepare)(void *ctx, struct request_spec *spec);        /* may change it before it runs */
     void (*report)(void *ctx, const struct runner_report *report);
     void *ctx;

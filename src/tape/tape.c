@@ -335,7 +335,8 @@ bool tape_room(struct tape *t, uint32_t writes, uint32_t steps)
 {
     if (!t->pen.recording)
         return true;
-    if (t->limit != 0 && tape_bytes(t) + t->obs_bytes > t->limit) {
+    bool behind = t->step_limit != 0 && tape_length(t, t->current) > t->step_limit;
+    if (behind || (t->limit != 0 && tape_bytes(t) + t->obs_bytes > t->limit)) {
         t->full = true;
         return false;
     }
@@ -654,6 +655,11 @@ uint32_t tape_values_new(struct tape *t, uint32_t n)
 void tape_limit(struct tape *t, size_t bytes)
 {
     t->limit = bytes;
+}
+
+void tape_limit_steps(struct tape *t, uint32_t steps)
+{
+    t->step_limit = steps;
 }
 
 bool tape_full(const struct tape *t)

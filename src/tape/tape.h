@@ -138,6 +138,8 @@ uint32_t tape_values_new(struct tape *t, uint32_t n);
 
 /* Limit of history in bytes, observations included (0: none). Reached: tape_room fails, *full says so. */
 void tape_limit(struct tape *t, size_t bytes);
+/* The same by the number of a step: no operation begins or goes on behind it. 0: none. */
+void tape_limit_steps(struct tape *t, uint32_t steps);
 bool tape_full(const struct tape *t);
 
 /* Move the owner's world to position `at` of `branch` and act from there: if that is not the end of the

@@ -72,6 +72,7 @@ struct tape {
     struct { uint32_t steps, runs, words, obs, pending; } start; /* where the operation began */
     struct skip_maker skip;
     size_t limit, obs_bytes, skip_bytes;
+    uint32_t step_limit;       /* of a branch; 0: none */
     _Atomic int current;
     _Atomic int branch_count;
     struct branch *branch[TAPE_BRANCHES];

@@ -291,6 +291,29 @@ static void acting_from_any_step_forks(void **state)
     script_free(more);
 }
 
+/* One command can bring thousands of operations: none begins behind the limit. */
+static void a_step_limit_ends_a_command(void **state)
+{
+    (void)state;
+    static const char *const TEXTS[] = {
+        "tokens words\npool 4000\nworkload shared-prefix requests=500\n",
+        "tokens words\npool 4000\nschedule fcfs\nworkload shared-prefix requests=500\nserve\n",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++) {
+        struct script *s = parse(TEXTS[i]);
+        struct runner_config cfg = {.model_dir = MODEL, .step_limit = 3000};
+        struct err e = {0};
+        struct runner *r = runner_new(s, &cfg, &e);
+        assert_int_equal(runner_script(r, s, &e), RUN_FAILED);
+        assert_true(e.set && tape_full(runner_tape(r)));
+        assert_true(tape_length(runner_tape(r), 0) > 3000);
+        assert_true(tape_length(runner_tape(r), 0) < 3100);
+        assert_int_equal(world_check(tape_scene(runner_tape(r)), &e), 0);
+        runner_free(r);
+        script_free(s);
+    }
+}
+
 /* In the middle of a request there are locks and slots that somebody must give back: not from there. */
 static void acting_within_a_request_goes_back_before_it(void **state)
 {
@@ -437,6 +460,7 @@ int main(void)
         cmocka_unit_test(no_history_gives_the_same_answers),
         cmocka_unit_test(typed_lines_bring_no_settings),
         cmocka_unit_test(acting_from_any_step_forks),
+        cmocka_unit_test(a_step_limit_ends_a_command),
         cmocka_unit_test(acting_within_a_request_goes_back_before_it),
         cmocka_unit_test(at_the_end_a_planned_request_stays),
         cmocka_unit_test(no_memory_is_an_error),
