@@ -113,25 +113,29 @@ static bool is_key(void *ctx, const char *key)
 
 struct looking_for {
     const char *id;
+    struct lesson_head *out;
     bool found;
 };
 
 static void compare_id(void *ctx, const struct lesson_brief *b)
 {
     struct looking_for *l = ctx;
-    l->found |= strcmp(b->head.id, l->id) == 0;
+    if (l->found || strcmp(b->head.id, l->id) != 0)
+        return;
+    *l->out = b->head;
+    l->found = true;
 }
 
-static bool is_lesson(void *ctx, const char *id)
+static bool find_lesson(void *ctx, const char *id, struct lesson_head *out)
 {
-    struct looking_for l = {.id = id};
+    struct looking_for l = {.id = id, .out = out};
     struct err ignored = {0};
     return lessons_visit(ctx, compare_id, &l, &ignored) == 0 && l.found;
 }
 
 struct lesson_names lesson_names_of(struct cli *c)
 {
-    return (struct lesson_names){is_key, is_lesson, c};
+    return (struct lesson_names){is_key, find_lesson, c};
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------ */

@@ -139,6 +139,7 @@ struct lesson_head {      /* the front matter alone */
     char id[40], title[120];
     uint32_t number, minutes; /* number 0: it is in no course */
     char needs[LESSON_NEEDS][40];
+    struct place need_at[LESSON_NEEDS];
     int needs_n;
     char objective[LESSON_OBJECTIVES][160];
     int objectives;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <stdio.h>
 
+#include "base/xalloc.h"
 #include "lesson/figures_parts.h"
 #include "lesson/grade.h"
 #include "lesson/lesson_text.h"
@@ -44,13 +45,19 @@ static bool known_word(const char *word)
     return false;
 }
 
+static bool is_lesson(const struct checking *c, const char *id)
+{
+    struct lesson_head head;
+    return c->names->lesson == NULL || strcmp(id, c->l->head.id) == 0 || c->names->lesson(c->names->ctx, id, &head);
+}
+
 static bool link_holds(const struct checking *c, const struct span *s, const struct lesson_env *now,
                        const struct lesson_env *soon)
 {
     switch (s->link) {
     case LINK_EVENT: return event_find(s->target) >= 0;
     case LINK_KEY: return c->names->is_key == NULL || c->names->is_key(c->names->ctx, s->target);
-    case LINK_LESSON: return c->names->is_lesson == NULL || c->names->is_lesson(c->names->ctx, s->target);
+    case LINK_LESSON: return is_lesson(c, s->target);
     case LINK_WORD: return known_word(s->target);
     default: return link_of_moment(s, now) || link_of_moment(s, soon);
     }
@@ -253,13 +260,97 @@ static int check_item(struct checking *c, size_t at)
     }
 }
 
+/* A lesson that is needed, and who needs it. */
+struct needed {
+    char id[40];
+    size_t by;                /* place in the list; 0: the lesson itself */
+};
+
+struct ring {
+    struct needed *list;      /* (n) owned; breadth first, the lesson that is checked comes first */
+    size_t n, cap;
+};
+
+static int add_needed(struct ring *r, const char *id, size_t by, struct err *e)
+{
+    void *grown = r->list;
+    bool room = xgrow(&grown, &r->cap, r->n + 1, sizeof *r->list);
+    r->list = grown;
+    if (!room)
+        return err_memory(e, sizeof *r->list, "what a lesson needs");
+    struct needed *one = &r->list[r->n++];
+    one->by = by;
+    snprintf(one->id, sizeof one->id, "%s", id);
+    return 0;
+}
+
+/* Add those that h needs and that are not there yet. 1: the lesson itself is needed, 0, or -1 and *e. */
+static int add_needs(struct ring *r, const struct lesson_head *h, size_t by, struct err *e)
+{
+    for (int i = 0; i < h->needs_n; i++) {
+        size_t at = 0;
+        while (at < r->n && strcmp(r->list[at].id, h->needs[i]) != 0)
+            at++;
+        if (at == 0)
+            return 1;
+        if (at == r->n && add_needed(r, h->needs[i], by, e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* "b, which needs c": the way down to list[at]. *first: what the lesson itself needs of it. */
+static void add_way(const struct ring *r, size_t at, struct buf *out, size_t *first)
+{
+    if (r->list[at].by == 0)
+        *first = at;
+    else
+        add_way(r, r->list[at].by, out, first);
+    buf_printf(out, "%s%s", r->list[at].by == 0 ? "" : ", which needs ", r->list[at].id);
+}
+
+static int tell_ring(struct checking *c, const struct ring *r, size_t last)
+{
+    const struct lesson_head *h = &c->l->head;
+    struct buf way = {0};
+    size_t first = last;
+    int k = 0;
+    add_way(r, last, &way, &first);
+    while (strcmp(h->needs[k], r->list[first].id) != 0)
+        k++;
+    place_fail(c->l->name, h->need_at[k], c->e, "%s needs %.300s, which needs %s: nobody could begin with any of them", h->id,
+               buf_text(&way), h->id);
+    buf_free(&way);
+    return err_hint(c->e, "a lesson needs those that come before it: leave one of them out");
+}
+
+/* Does it need itself, through others? (That it names itself, the parser refuses.) */
+static int check_ring(struct checking *c)
+{
+    struct ring r = {0};
+    int rc = add_needed(&r, c->l->head.id, 0, c->e);
+    rc = rc == 0 ? add_needs(&r, &c->l->head, 0, c->e) : rc;
+    for (size_t at = 1; rc == 0 && at < r.n; at++) {
+        struct lesson_head h;
+        if (!c->names->lesson(c->names->ctx, r.list[at].id, &h))
+            continue; /* said where that lesson is checked */
+        rc = add_needs(&r, &h, at, c->e);
+        if (rc == 1)
+            tell_ring(c, &r, at);
+    }
+    xfree(r.list);
+    return rc == 0 ? 0 : -1;
+}
+
 static int check_needs(struct checking *c)
 {
     const struct lesson_head *h = &c->l->head;
+    if (c->names->lesson == NULL)
+        return 0;
     for (int i = 0; i < h->needs_n; i++)
-        if (c->names->is_lesson != NULL && !c->names->is_lesson(c->names->ctx, h->needs[i]))
-            return err_set(c->e, "%.200s: it needs %s, and there is no such lesson", c->l->name, h->needs[i]);
-    return 0;
+        if (!is_lesson(c, h->needs[i]))
+            return place_fail(c->l->name, h->need_at[i], c->e, "it needs %s, and there is no such lesson", h->needs[i]);
+    return check_ring(c);
 }
 
 int lesson_check_run(const struct lesson_run *r, const struct lesson_names *names, struct lesson_counts *counts, struct err *e)

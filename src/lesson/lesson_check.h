@@ -13,7 +13,7 @@ struct lesson_counts {
 /* What a word in the text may be bound to and only the program around knows. Either may be NULL: not checked. */
 struct lesson_names {
     bool (*is_key)(void *ctx, const char *key);
-    bool (*is_lesson)(void *ctx, const char *id);
+    bool (*lesson)(void *ctx, const char *id, struct lesson_head *out); /* false: there is none of that id */
     void *ctx;
 };
 

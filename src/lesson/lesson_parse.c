@@ -102,13 +102,14 @@ static int head_number(const struct lesson *l, size_t at, const char *value, uin
 static int head_needs(const struct lesson *l, size_t at, char *value, struct lesson_head *h, struct err *e)
 {
     char *rest = NULL;
+    size_t begin = at;
     for (char *word = strtok_r(value, ", ", &rest); word != NULL; word = strtok_r(NULL, ", ", &rest)) {
+        at = begin + (size_t)(word - value);
         if (!is_id(word))
             return fail_at(l, at, e, "needs names lessons by their ids, such as: needs: kv-cache, split");
-        if (strcmp(word, h->id) == 0)
-            return fail_at(l, at, e, "a lesson cannot need itself");
         if (h->needs_n == LESSON_NEEDS)
             return fail_at(l, at, e, "a lesson needs at most 8 others");
+        h->need_at[h->needs_n] = lesson_place(l, at);
         snprintf(h->needs[h->needs_n++], sizeof h->needs[0], "%s", word);
     }
     return 0;
@@ -219,6 +220,11 @@ static size_t parse_head(const struct lesson *l, struct lesson_head *h, struct e
     for (int i = 0; i < HEAD_FIELDS; i++)
         if ((seen & 1u << i) == 0 && i != HEAD_NUMBER && i != HEAD_NEEDS) {
             place_fail(l->name, lesson_place(l, at), e, "the front matter has no %s", HEAD_NAMES[i]);
+            return 0;
+        }
+    for (int i = 0; i < h->needs_n; i++)
+        if (strcmp(h->needs[i], h->id) == 0) {
+            place_fail(l->name, h->need_at[i], e, "a lesson cannot need itself");
             return 0;
         }
     if (h->objectives == 0) {

@@ -158,12 +158,24 @@ static void refused(void **state)
         {"---\nid: t\n", "t.md:3:1", "closing ---"},
         {"---\nid: T\n---\n", "t.md:2:5", "an id is"},
         {"---\ntitel: x\n---\n", "t.md:2:1", "no field 'titel'"},
-        {"---\nid: t\nneeds: t\n---\n", "t.md:3:8", "need itself"},
+        {"---\nid: t\ntitle: T\nminutes: 5\nneeds: a, t\nobjectives:\n- o\n---\n", "t.md:5:11", "need itself"},
+        {"---\nneeds: t\nid: t\ntitle: T\nminutes: 5\nobjectives:\n- o\n---\n", "t.md:2:8", "need itself"},
         {HEAD "## A\n" END, "t.md:8:1", "{#id}"},
         {HEAD "## A {#a}\nx\n## B {#a}\n" END, "t.md:10:6", "another chunk"},
         {HEAD "## A {#a}\nx\n", "t.md:10:1", "sheet"},
         {HEAD "## A {#a}\n```rxs\ninsert\n```\n" END, "t.md:10:", ""},
         {HEAD "## A {#a}\n```rxs\ninsert \"a\"\n", "t.md:9:1", "closing ```"},
+        {HEAD "## A {#a}\n```rxs\ntokens words\npool 4000\nworkload shared-prefix requests=20000\n```\n" END, "t.md:12:1",
+         "more than 200000 steps"},
+        {HEAD "## A {#a}\n```rxs\ntokens letters\nrest\n```\n" END, "t.md:11:1", "belongs to no file"},
+        {HEAD "## A {#a}\n```rxs\ntokens letters\nrerun pool=9\n```\n" END, "t.md:11:1", "belongs to no file"},
+        {HEAD "## A {#a}\n```rxs\ntokens letters\ninclude \"t.md\"\n```\n" END, "t.md:11:1", "no command"},
+        {BODY "```let\na = a + 1\n```\n" END, "t.md:26:5", "'a'"},
+        {BODY "```let\na = b\nb = a\n```\n" END, "t.md:26:5", "'b'"},
+        {BODY "```run x\nlesson check t.md\n```\n" END, "t.md:25:1", "may run"},
+        {BODY "```ask do q\ntext: x\nstart:\n  tokens words\n  pool 4000\n  workload shared-prefix requests=20000\nallow: insert\n"
+              "goal: nodes == 1\npar: 1\nsolution:\n  insert \"a\"\nhint: a\nhint: b\nhint: c\n```\n" END, "t.md:30:3",
+         "more than 200000 steps"},
         {HEAD "## A {#a}\n```rsx\n```\n" END, "t.md:9:1", "no blocks called rsx"},
         {HEAD "## A {#a}\nThere are 7 nodes.\n" END, "t.md:9:11", "plain digits"},
         {BODY "{= nodez }\n" END, "t.md:25:4", "'nodez'"},
@@ -211,6 +223,84 @@ static void refused(void **state)
         if (strncmp(e.what, CASES[i].place, strlen(CASES[i].place)) != 0 || strstr(e.what, CASES[i].says) == NULL)
             fail_msg("case %zu: \"%s\" is neither at %s nor says \"%s\"", i, e.what, CASES[i].place, CASES[i].says);
     }
+}
+
+/* A course of letters: bit j of needs[i]: lesson i needs lesson j. */
+enum { COURSE = 6 };
+struct course {
+    unsigned needs[COURSE];
+};
+
+static void write_head(const struct course *c, int i, struct buf *out)
+{
+    buf_printf(out, "---\nid: %c\ntitle: T\nminutes: 5\nneeds: x", 'a' + i);
+    for (int j = 0; j < COURSE; j++)
+        if ((c->needs[i] >> j & 1) != 0)
+            buf_printf(out, ", %c", 'a' + j);
+    buf_puts(out, "\nobjectives:\n  - o\n---\n");
+}
+
+static bool lesson_of(void *ctx, const char *id, struct lesson_head *out)
+{
+    struct buf b = {0};
+    struct err e;
+    static const struct course ALONE = {{0}};
+    buf_puts(&b, "");
+    write_head(*id == 'x' ? &ALONE : ctx, *id == 'x' ? 0 : *id - 'a', &b); /* x needs nobody that matters */
+    assert_true(lesson_read_head("h", buf_text(&b), b.len, out, &e) > 0);
+    out->needs_n = *id == 'x' ? 0 : out->needs_n;
+    buf_free(&b);
+    return true;
+}
+
+/* Which lessons can be reached over needs: Warshall's closure. */
+static void reach(const struct course *c, unsigned *out)
+{
+    memcpy(out, c->needs, sizeof c->needs);
+    for (int k = 0; k < COURSE; k++)
+        for (int i = 0; i < COURSE; i++)
+            out[i] |= (out[i] >> k & 1) != 0 ? out[k] : 0;
+}
+
+/* A lesson that needs itself through others is refused at the word that leads round, and no other is. */
+static void rings(void **state)
+{
+    (void)state;
+    struct prng r;
+    unsigned refusals = 0, fine = 0;
+    prng_seed(&r, 19);
+    for (int round = 0; round < 200; round++) {
+        struct course c = {{0}};
+        unsigned closed[COURSE];
+        for (int i = 0; i < COURSE; i++)
+            for (int j = 0; j < COURSE; j++)
+                c.needs[i] |= i != j && prng_below(&r, 6) == 0 ? 1u << j : 0;
+        reach(&c, closed);
+        for (int i = 0; i < COURSE; i++) {
+            struct buf b = {0};
+            struct err e = {0};
+            struct lesson_counts n;
+            struct lesson_names names = {.lesson = lesson_of, .ctx = &c};
+            write_head(&c, i, &b);
+            buf_puts(&b, "## A {#a}\nx\n## S {#sheet}\nx\n");
+            struct lesson *l = parse(buf_text(&b), &e);
+            int rc = l != NULL ? lesson_check(l, &HOST, &names, &n, &e) : -1, line = 0, column = 0;
+            assert_int_equal(rc, (closed[i] >> i & 1) != 0 ? -1 : 0);
+            if (rc != 0) {
+                assert_int_equal(sscanf(e.what, "t.md:%d:%d: ", &line, &column), 2);
+                assert_int_equal(line, 5);
+                unsigned first = 1u << (buf_text(&b)[strstr(buf_text(&b), "needs:") - buf_text(&b) + column - 1] - 'a');
+                assert_true((c.needs[i] & first) != 0);
+                for (int j = 0; j < COURSE; j++)
+                    assert_true(first != 1u << j || (closed[j] >> i & 1) != 0);
+            }
+            refusals += rc != 0;
+            fine += rc == 0;
+            lesson_free(l);
+            buf_free(&b);
+        }
+    }
+    assert_true(refusals > 100 && fine > 100);
 }
 
 /* Cut off anywhere before its sheet's text, a lesson is refused with its place; nothing crashes. */
@@ -585,7 +675,7 @@ int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
         cmocka_unit_test(every_lesson), cmocka_unit_test(expressions),         cmocka_unit_test(formats),
-        cmocka_unit_test(refused),      cmocka_unit_test(cut_off),             cmocka_unit_test(changed_bytes),
+        cmocka_unit_test(refused),      cmocka_unit_test(rings),               cmocka_unit_test(cut_off),             cmocka_unit_test(changed_bytes),
         cmocka_unit_test(no_memory),    cmocka_unit_test(predict_then_reveal),
         cmocka_unit_test(no_step_to_show), cmocka_unit_test(hints),
         cmocka_unit_test(no_empty_page),

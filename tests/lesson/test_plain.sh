@@ -47,6 +47,23 @@ verdict $? 'a lesson goes on where it was left'
 printf '\n: insert "zebra"\nshow\n' | "$program" lesson split --plain --no-save > "$dir/out"
 grep -q 'beside the path' "$dir/out" && sed -n '/beside the path/,$p' "$dir/out" | grep -q '^> tree: 1 node '
 verdict $? 'what is tried does not move the lesson'
+n=$("$program" lesson check lessons/*.md | grep -c ': ok: ') && [ "$n" = "$(ls lessons/*.md | wc -l)" ]
+verdict $? "every lesson's keys, links and needs name what there is ($n lessons)"
+mkdir -p "$dir/course/data" "$dir/course/lessons"
+for one in 'one three' 'two one' 'three four, two' 'four '; do
+    printf -- '---\nid: %s\ntitle: T\nminutes: 5\nneeds: %s\nobjectives:\n  - o\n---\n## A {#a}\nText.\n## S {#sheet}\nx\n' \
+        "${one%% *}" "${one#* }" > "$dir/course/lessons/${one%% *}.md"
+done
+for one in 'one:5:8' 'two:5:8' 'three:5:14'; do
+    RADIXSCOPE_DATA=$dir/course/data "$program" lesson check "$dir/course/lessons/${one%%:*}.md" 2> "$dir/err"
+    [ $? = 1 ] && grep -q "/${one%%:*}.md:${one#*:}: ${one%%:*} needs .*which needs ${one%%:*}: nobody could begin" "$dir/err"
+    verdict $? "a ring of needs is refused at ${one#*:}"
+done
+RADIXSCOPE_DATA=$dir/course/data "$program" lesson check four > "$dir/out"
+verdict $? 'who is needed by a ring is not in it'
+sed -i 's/^needs: .*/needs: nobody/' "$dir/course/lessons/four.md"
+RADIXSCOPE_DATA=$dir/course/data "$program" lesson check four 2>&1 | grep -q '/four.md:5:8: it needs nobody, and there is no such lesson'
+verdict $? 'an unknown need is refused with its place'
 "$program" lesson new "$dir/my-lesson.md" > /dev/null && "$program" lesson check "$dir/my-lesson.md" | grep -q '^my-lesson: ok'
 verdict $? 'a new lesson passes the check'
 sed -n '5,$p' "$dir/my-lesson.md" | sed 's/^\(.\)/    \1/' > "$dir/example"
