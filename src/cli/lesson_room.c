@@ -84,8 +84,7 @@ void lesson_room_stand(struct lesson_room *r, int branch, uint32_t at, uint32_t 
     p.view = view;
     p.aside = aside;
     number_round(r, &p);
-    p.elapsed = r->place.elapsed;
-    if (r->told && memcmp(&p, &r->place, sizeof p) == 0 && r->told_shown == r->ui.shown)
+    if (r->told && room_place_same(&p, &r->place) && r->told_shown == r->ui.shown)
         return;
     p.elapsed = lesson_room_elapsed(r);
     r->place = p;
@@ -179,8 +178,7 @@ static bool follow_news(struct lesson_room *r)
     r->ui.shown = r->news.tally.shown;
     r->ui.aside = r->news.place.aside;
     r->ui.view = r->news.place.view;
-    before.elapsed = r->news.place.elapsed;
-    bool same = placed && session == r->news.session && memcmp(&before, &r->news.place, sizeof before) == 0;
+    bool same = placed && session == r->news.session && room_place_same(&before, &r->news.place);
     if (before.round != r->news.place.round || session != r->news.session)
         r->ui.mine[0] = '\0';
     bool moves = r->news.placed && r->news.link == ROOM_THERE && !same;

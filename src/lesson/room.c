@@ -147,6 +147,14 @@ static void read_ran(struct fields *f, struct room_ran *r)
     f->bad |= r->seq == 0 || r->scene == ROOM_NO_SCENE;
 }
 
+bool room_place_same(const struct room_place *a, const struct room_place *b)
+{
+    return a->round == b->round && a->part == b->part && a->phase == b->phase && a->hints == b->hints && a->tries == b->tries &&
+           a->commands == b->commands && a->scene == b->scene && a->branch == b->branch && a->step == b->step &&
+           a->limit == b->limit && a->epoch == b->epoch && a->view == b->view && a->aside == b->aside && a->open == b->open &&
+           a->revealed == b->revealed && strcmp(a->chunk, b->chunk) == 0 && strcmp(a->answer, b->answer) == 0;
+}
+
 static void read_rest(struct fields *f, const char *word, size_t n, struct room_line *l)
 {
     if (n == 2 && memcmp(word, "at", n) == 0) {

@@ -48,6 +48,9 @@ struct room_place {
     char answer[ROOM_ANSWER]; /* what the presenter answered; "" */
 };
 
+/* The same place, as far as a screen shows it: all but the clock. */
+bool room_place_same(const struct room_place *a, const struct room_place *b);
+
 struct room_ran {
     uint32_t seq;            /* 1, 2, … of a session */
     uint32_t epoch;          /* of the challenge; 0: a scene of the lesson */

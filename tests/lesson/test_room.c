@@ -113,6 +113,78 @@ static void same_lines(const struct room_line *a, const struct room_line *b)
     buf_free(&y);
 }
 
+/* The same fields over other bytes, so that what stands between the fields and behind the texts differs. */
+static void copy_fields(struct room_place *to, const struct room_place *p, int filler)
+{
+    memset(to, filler, sizeof *to);
+    to->round = p->round;
+    to->part = p->part;
+    to->phase = p->phase;
+    to->hints = p->hints;
+    to->tries = p->tries;
+    to->commands = p->commands;
+    to->scene = p->scene;
+    to->branch = p->branch;
+    to->step = p->step;
+    to->limit = p->limit;
+    to->epoch = p->epoch;
+    to->view = p->view;
+    to->elapsed = p->elapsed;
+    to->aside = p->aside;
+    to->open = p->open;
+    to->revealed = p->revealed;
+    strcpy(to->chunk, p->chunk);
+    strcpy(to->answer, p->answer);
+}
+
+static void change_field(struct prng *r, int which, struct room_place *p)
+{
+    uint32_t *const NUMBERS[] = {&p->round, &p->part, &p->phase, &p->hints, &p->tries, &p->commands, &p->step, &p->limit,
+                                 &p->epoch, &p->view, &p->elapsed};
+    bool *const FLAGS[] = {&p->aside, &p->open, &p->revealed};
+    int numbers = ARRAY_LEN(NUMBERS);
+    if (which < numbers)
+        *NUMBERS[which] ^= 1u << prng_below(r, 32);
+    else if (which < numbers + 3)
+        *FLAGS[which - numbers] ^= true;
+    else if (which == numbers + 3)
+        p->scene = p->scene == 3 ? 0 : 3;
+    else if (which == numbers + 4)
+        p->branch ^= 1;
+    else
+        snprintf(which == numbers + 5 ? p->chunk : p->answer, sizeof p->chunk, "other");
+}
+
+/* Two places are the same if and only if the lines that tell them are, but for the clock. */
+static void places_are_compared_by_what_they_say(void **state)
+{
+    struct prng r;
+    unsigned same = 0, other = 0;
+    (void)state;
+    prng_seed(&r, 71);
+    for (int i = 0; i < LINES; i++) {
+        struct room_place p, q;
+        struct room_line a = {.kind = ROOM_AT}, b = {.kind = ROOM_AT};
+        struct buf x = {0}, y = {0};
+        int which = i % 19; /* 18 fields; then none */
+        random_place(&r, &p);
+        copy_fields(&q, &p, 0xff);
+        change_field(&r, which < 18 ? which : 10, &q);
+        a.u.place = p;
+        b.u.place = q;
+        a.u.place.elapsed = b.u.place.elapsed = 0;
+        room_write(&a, &x);
+        room_write(&b, &y);
+        bool want = strcmp(buf_text(&x), buf_text(&y)) == 0;
+        assert_int_equal(room_place_same(&p, &q), want);
+        same += want;
+        other += !want;
+        buf_free(&x);
+        buf_free(&y);
+    }
+    assert_true(same > 300 && other > 3000);
+}
+
 static void what_is_written_is_read(void **state)
 {
     struct prng r;
@@ -305,6 +377,7 @@ static void the_distribution_counts_everybody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(places_are_compared_by_what_they_say),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(spoiled_lines_are_refused_or_mean_something),
         cmocka_unit_test(hostile_lines),
