@@ -679,6 +679,35 @@ int figure_victims(const struct figure_call *call, struct value *out, struct err
     return out_buf(&b, out, e);
 }
 
+/* A key as one word of a list. */
+static void add_key(const struct lesson_env *env, const struct step *match, struct buf *b)
+{
+    const struct store *s = env_scene(env).s;
+    const char *key = store_name(s, match->arg[event_arg(EV_MATCH, "key")]);
+    const char *ns = store_name(s, match->arg[event_arg(EV_MATCH, "ns")]);
+    bool plain = *ns == '\0' && *key != '\0' && strchr(key, ' ') == NULL;
+    buf_printf(b, plain ? "%s%s%s" : "\"%s%s%s\"", ns, *ns != '\0' ? ":" : "", key);
+}
+
+int figure_keys(const struct figure_call *call, struct value *out, struct err *e)
+{
+    struct lesson_env env;
+    struct step step, match = {0};
+    struct buf b = {0};
+    if (call_range(call, 0, &env, e) != 0)
+        return -1;
+    for (uint32_t at = env.from + 1; at <= env.at; at++) {
+        tape_step(env.scene->cursor.tape, env.branch, at, &step);
+        if (step.kind == EV_MATCH) /* every insert looks its key up first */
+            match = step;
+        if (step.kind != EV_INSERTED || match.kind != EV_MATCH || match.arg[event_arg(EV_MATCH, "req")] != 0)
+            continue; /* a request's tokens are no key that somebody typed */
+        buf_puts(&b, b.len > 0 ? " " : "");
+        add_key(&env, &match, &b);
+    }
+    return out_buf(&b, out, e);
+}
+
 int figure_admitted(const struct figure_call *call, struct value *out, struct err *e)
 {
     struct lesson_env env;

@@ -74,6 +74,8 @@
     X(step_of, "step_of", "e ?k ?b", "the number of the k-th such step (from 1)", "what happened")           \
     X(victim, "victim", "?k ?b", "the k-th node that was evicted (from 1)", "what happened")                 \
     X(victims, "victims", "?b", "all of them, in order: \"B A\"", "what happened")                           \
+    X(keys, "keys", "?b", "the keys that were inserted, in order: \"ab cd\"; one with blanks or of a namespace in quotes", \
+      "what happened")                                                                                         \
     X(admitted, "admitted", "?b", "the labels (or numbers) of requests in the order in which they were admitted", "what happened") \
     X(broken, "broken", "?b", "the first invariant that broke in the block; empty: none", "the bug museum")   \
     X(broken_rule, "broken_rule", "?b", "which: locks, sums, slots, links, keys, requests, tags; empty: none", \

@@ -284,7 +284,7 @@ int player_command(struct player *p, int branch, uint32_t at, const char *line, 
     if (challenge_allows(q, line, &counts, e) != 0 || runner_act_at(p->challenge->runner, branch, at, e) != 0 ||
         challenge_run(p->challenge, line, e) != 0)
         return -1;
-    p->commands += counts;
+    p->commands += counts && p->phase == PHASE_DO; /* once it is solved, what else is tried says nothing about it */
     stand_at_end(p);
     struct lesson_env env = challenge_env(p->run, p->challenge, player_part(p)->item, p->branch, p->step);
     struct err not_there = {0}; /* the goal may speak of a request that does not exist yet */

@@ -95,7 +95,7 @@ static void expressions(void **state)
         {"parent(A) @ two", "B"}, {"parent(B) @ two", "root"}, {"child(B, 2) @ two", "C"}, {"children(root) @ two", "1"},
         {"depth @ two", "2"}, {"list_nodes @ two", "B A C"}, {"candidates @ two", "A C"}, {"start(C) @ two", "8"},
         {"matched(two)", "8"}, {"added(two)", "3"}, {"count(split_node, two)", "1"}, {"count(split_node, one)", "0"},
-        {"field(split_node, at, 1, two)", "8"}, {"field(split_node, next, 1, two)", "r"}, {"victims", "A"},
+        {"field(split_node, at, 1, two)", "8"}, {"field(split_node, next, 1, two)", "r"}, {"victims", "A"}, {"keys", "abcd efgh"}, {"keys(one)", "\"the cat sat\""}, {"items(keys(two))", "3"},
         {"victim(1)", "A"}, {"freed", "4"}, {"exists(A)", "no"}, {"exists(B)", "yes"}, {"owner(2)", "free"},
         {"owner(slot(B))", "B"}, {"page", "2"}, {"free", "4"}, {"policy == lru", "yes"}, {"prefix(\"efg\")", "2"},
         {"prefix(\"the cow\") @ two", "5"}, {"node_at(\"the cow\") @ two", "B"}, {"tokens(\"abc\")", "3"},
@@ -527,11 +527,94 @@ static void undo_counts(void **state)
     assert_int_equal(player_command(&p, p.branch, p.step, "insert \"ace\"", &(struct err){0}), 0);
     assert_int_equal(p.phase, PHASE_SOLVED);
     assert_int_equal(p.commands, 4); /* par is 3, and the command that was gone back behind is in it */
+    assert_int_equal(progress_value(&none, FACT_GOLF, "split", player_question(&p)->id, 0), 4);
+    assert_int_equal(player_command(&p, p.branch, p.step, "match \"a\"", &(struct err){0}), 0); /* only to look */
+    assert_int_equal(p.commands, 4);
+    assert_int_equal(player_command(&p, 0, start, "insert \"abc\"", &(struct err){0}), 0);
+    assert_int_equal(p.commands, 4);
+    assert_int_equal(progress_value(&none, FACT_GOLF, "split", player_question(&p)->id, 0), 4);
     assert_int_equal(player_restart(&p, &(struct err){0}), 0);
     assert_int_equal(p.commands, 0);
     assert_int_equal(p.step, start);
     player_done(&p);
     progress_done(&none);
+    lesson_run_free(r);
+    lesson_free(l);
+}
+
+/* Lesson 11: the course of a challenge as somebody types it. true: solved; *commands: that were counted. */
+static bool play_game(const struct lesson_run *r, size_t item, const char *lines, uint32_t *commands)
+{
+    const struct question *q = r->lesson->item[item].question;
+    struct err e = {0};
+    struct lesson_scene *s = challenge_new(r, q, &e);
+    char line[80];
+    bool reached = false, counts;
+    assert_non_null(s);
+    for (*commands = 0; *lines != '\0' && !reached; lines += *lines == '\n') {
+        size_t n = strcspn(lines, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)n, lines);
+        lines += n;
+        assert_int_equal(challenge_allows(q, line, &counts, &e), 0);
+        if (challenge_run(s, line, &(struct err){0}) != 0)
+            continue; /* refused: nothing has happened */
+        *commands += counts;
+        const struct tape *t = runner_tape(s->runner);
+        struct lesson_env env = challenge_env(r, s, item, 0, tape_length(t, 0));
+        reached = grade_goal(q, &env, &reached, &(struct err){0}) == 0 && reached;
+    }
+    scene_free(s);
+    return reached;
+}
+
+static size_t find_question(const struct lesson *l, const char *id)
+{
+    for (size_t i = 0; i < l->items; i++)
+        if (l->item[i].question != NULL && strcmp(l->item[i].question->id, id) == 0)
+            return i;
+    fail_msg("no question %s", id);
+    return 0;
+}
+
+/* You are the policy: only who inserts the seven keys in their order and chooses victims well has solved it; and nobody
+ * does it with fewer commands than par, whatever is removed, whole or in part, wherever. */
+static void the_policy_is_played(void **state)
+{
+    (void)state;
+    static const char *const SEVEN[] = {"dates", "apple", "bread", "elder", "apple", "cocoa", "bread"};
+    static const char *const KEYS[] = {"apple", "bread", "cocoa", "dates", "elder"};
+    static const char *const NOT_PLAYED[] = {
+        "insert apple\ninsert bread\ninsert apple\ninsert bread\ninsert dates\ninsert elder\ninsert cocoa\n", /* another order */
+        "remove cocoa\ninsert d\ninsert apple\ninsert bread\ninsert e\ninsert apple\ninsert cocoa\ninsert bread\n", /* other keys */
+        "remove cocoa\ninsert dates\ninsert apple\ninsert bread\ninsert elder\ninsert apple\nremove elder\ninsert cocoa\n"
+        "insert \"bread apple\"\n",
+        "remove cocoa\ninsert dates ns=x\ninsert apple\ninsert bread\ninsert elder\ninsert apple\nremove elder\ninsert cocoa\n"
+        "insert bread\n",
+    };
+    struct err e = {0};
+    struct lesson *l = lesson_load("lessons/11-you-evict.md", &e);
+    struct lesson_run *r = l != NULL ? lesson_run_new(l, &HOST, &e) : NULL;
+    uint32_t commands, games = 0;
+    if (r == NULL)
+        fail_msg("%s", e.what);
+    size_t item = find_question(l, "belady-golf");
+    assert_true(play_game(r, item, l->item[item].question->solution, &commands));
+    assert_int_equal(commands, l->item[item].question->par);
+    for (size_t i = 0; i < ARRAY_LEN(NOT_PLAYED); i++)
+        assert_false(play_game(r, item, NOT_PLAYED[i], &commands));
+    for (size_t at = 0; at < ARRAY_LEN(SEVEN); at++)
+        for (size_t k = 0; k < ARRAY_LEN(KEYS) * 5; k++) { /* one removal: eight commands */
+            struct buf b = {0};
+            for (size_t i = 0; i < ARRAY_LEN(SEVEN); i++) {
+                if (i == at)
+                    buf_printf(&b, "remove %s keep=%zu\n", KEYS[k / 5], k % 5);
+                buf_printf(&b, "insert %s\n", SEVEN[i]);
+            }
+            assert_false(play_game(r, item, buf_text(&b), &commands));
+            games++;
+            buf_free(&b);
+        }
+    assert_int_equal(games, 175);
     lesson_run_free(r);
     lesson_free(l);
 }
@@ -679,7 +762,7 @@ int main(void)
         cmocka_unit_test(no_memory),    cmocka_unit_test(predict_then_reveal),
         cmocka_unit_test(no_step_to_show), cmocka_unit_test(hints),
         cmocka_unit_test(no_empty_page),
-        cmocka_unit_test(undo_counts),  cmocka_unit_test(goal_of_what_is_not_there), cmocka_unit_test(merging),             cmocka_unit_test(damaged),
+        cmocka_unit_test(undo_counts), cmocka_unit_test(the_policy_is_played),  cmocka_unit_test(goal_of_what_is_not_there), cmocka_unit_test(merging),             cmocka_unit_test(damaged),
         cmocka_unit_test(figures_in_docs),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);
