@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/xalloc.h"
 #include "cli/lesson_cli.h"
 #include "cli/lessons.h"
@@ -97,6 +98,21 @@ static int host_command(void *ctx, const char *line, const char *dir, struct buf
     if (rc == 0)
         rc = run_program(program, word, dir, out, e);
     xfree(copy);
+    return rc;
+}
+
+static int host_workload(void *ctx, const char *name, struct buf *out, struct err *e)
+{
+    struct buf path = {0};
+    char *text = NULL;
+    size_t len;
+    int rc = place_scenario(ctx, name, &path, e);
+    if (rc == 0)
+        rc = path.failed ? err_memory(e, path.len, "a file name") : file_read(buf_text(&path), LESSON_BYTES, &text, &len, e);
+    if (rc == 0)
+        buf_add(out, text, len);
+    xfree(text);
+    buf_free(&path);
     return rc;
 }
 
@@ -196,7 +212,8 @@ int lesson_open(struct lesson_open *o, struct cli *c, const char *name, struct e
     if (place_model(c, &o->model_dir, e) != 0 ||
         (needs_model(o->lesson) && model_open(buf_text(&o->model_dir), &o->model, e) != 0))
         return -1;
-    o->host = (struct lesson_host){.model_dir = buf_text(&o->model_dir), .model = o->model, .command = host_command, .ctx = c};
+    o->host = (struct lesson_host){.model_dir = buf_text(&o->model_dir), .model = o->model, .command = host_command,
+                                   .workload = host_workload, .ctx = c};
     o->run = lesson_run_new(o->lesson, &o->host, e);
     return o->run != NULL ? 0 : -1;
 }

@@ -1,5 +1,7 @@
 #include "lesson/grade.h"
 
+#include "lesson/race_scene.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,29 @@ static int event_step(const struct lesson_env *env, int kind, uint32_t *step)
     return -1;
 }
 
+/* The first such event of the block or of the race's request that `decides` names. */
+static int named_step(const struct lesson_env *env, const struct question *q, struct grade *out, struct err *e)
+{
+    const struct lesson_run *r = env->run;
+    const struct lesson_race *race = race_scene_of(r, q);
+    struct lesson_env there = {.run = r};
+    struct err inner = {0};
+    if (race != NULL) {
+        out->request = race_scene_request(race, q);
+        out->race = q->decides_name;
+        there.scene = r->scene[race->scene];
+        there.from = there.scene->served[out->request - 1].before;
+        there.at = there.scene->served[out->request - 1].after;
+    } else if (env_at_block(env, q->decides_name, false, &there, &inner) != 0) {
+        return place_fail(r->lesson->name, q->decides_at, e, "%s", inner.what);
+    }
+    out->scene = there.scene;
+    if (there.scene != NULL && event_step(&there, q->decides_event, &out->step) == 0)
+        return 0;
+    return place_fail(r->lesson->name, q->decides_at, e, "%s is decided by %s, but no such step is in %s", q->id,
+                      event_info((unsigned)q->decides_event)->name, q->decides_name);
+}
+
 /* With no block behind the question and no step named, no step decides it: a step that happens to stand there would
  * mislead. */
 static int deciding_step(size_t item, const struct lesson_env *env, struct grade *out, struct err *e)
@@ -29,6 +54,11 @@ static int deciding_step(size_t item, const struct lesson_env *env, struct grade
     const struct question *q = l->item[item].question;
     double number;
     out->scene = env->scene;
+    out->step = 0;
+    if (q->decides_nothing)
+        return 0;
+    if (q->decides_name != NULL)
+        return named_step(env, q, out, e);
     out->step = env->scene != NULL && run_deciding_block(env->run, item) < l->items ? env->at : 0;
     if (q->decides_event >= 0) {
         if (env->scene == NULL || event_step(env, q->decides_event, &out->step) != 0)

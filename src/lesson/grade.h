@@ -14,6 +14,8 @@ struct grade {
     const struct prose *say;  /* the explanation; may be empty */
     struct lesson_scene *scene; /* where the deciding step is */
     uint32_t step;            /* of branch 0; 0: the question has none */
+    uint32_t request;         /* the step is of this request of a race; 0: of a block of the lesson */
+    const char *race;         /* its name; the lesson's */
 };
 
 /* 0 and *out, or -1 and *e: the answer cannot be understood (or the lesson is wrong: lesson_check finds that). */

@@ -93,8 +93,12 @@ struct question {
     struct prose text, right, otherwise, hint[LESSON_HINTS];
     int hints;
     struct expr *answer;  /* of number, pick, order; the goal of do */
-    struct expr *decides; /* a step number; NULL with `decides_event` -1: the last step of the block */
-    int decides_event;    /* the first event of this kind in the deciding block, -1: none given */
+    struct expr *decides; /* a step number; NULL with `decides_event` -1: the last step of the next block */
+    int decides_event;    /* the first event of this kind in the deciding block, -1: none given; */
+    char *decides_name;   /* … in this block, or in this race's tree; NULL: in the deciding block; owned */
+    uint32_t decides_request; /* of a race: in this request, from 1; 0: in the first one that went differently */
+    struct place decides_at;
+    bool decides_nothing; /* the author says that no step does */
     double within;        /* number: so far off is right, too */
     char *request;        /* pick-token: whose tokens */
     struct option option[LESSON_OPTIONS]; /* choose: answers; order: items */

@@ -100,6 +100,7 @@ void question_free(struct question *q)
     }
     expr_free(q->answer);
     expr_free(q->decides);
+    xfree(q->decides_name);
     xfree(q->id);
     xfree(q->request);
     xfree(q->start);
@@ -159,15 +160,44 @@ static int take_detail(struct asking *a, enum field f, size_t at, struct slice s
     return prose_parse(s, &o->why, a->e);
 }
 
+/* "EVENT @ NAME", "EVENT @ NAME REQUEST": where the event is looked for. */
+static int take_where(struct asking *a, const char *words, size_t at)
+{
+    char name[64] = "", *end;
+    const char *rest = words + strspn(words, " ");
+    size_t n = strcspn(rest, " ");
+    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), rest);
+    rest += n;
+    unsigned long request = strtoul(rest, &end, 10);
+    if (n == 0 || end[strspn(end, " ")] != '\0' || request > UINT32_MAX || (rest[strspn(rest, " ")] != '\0' && request == 0))
+        return fail(a, at, "expected EVENT @ BLOCK, or EVENT @ RACE and the number of a request");
+    a->q->decides_request = (uint32_t)request;
+    a->q->decides_name = xstrdup(name);
+    return a->q->decides_name != NULL ? 0 : err_memory(a->e, n, "a question");
+}
+
 static int take_decides(struct asking *a, struct slice s)
 {
     char *word = slice_copy(s, a->e);
     if (word == NULL)
         return -1;
-    a->q->decides_event = event_find(word);
+    size_t n = strcspn(word, " @");
+    const char *rest = word + n + strspn(word + n, " ");
+    char kept = word[n];
+    word[n] = '\0';
+    int event = event_find(word), rc = 1;
+    s.from += strspn(a->l->source + s.from, " ");
+    a->q->decides_at = lesson_place(a->l, s.from);
+    a->q->decides_nothing = kept == '\0' && strcmp(word, "nothing") == 0;
+    if (a->q->decides_nothing || (event >= 0 && *rest == '\0'))
+        rc = 0;
+    else if (event >= 0 && *rest == '@')
+        rc = take_where(a, rest + 1, s.from);
     xfree(word);
-    if (a->q->decides_event >= 0)
-        return 0;
+    if (rc <= 0) {
+        a->q->decides_event = event;
+        return rc;
+    }
     a->q->decides = slice_expr(s, a->e);
     return a->q->decides != NULL ? 0 : -1;
 }

@@ -148,6 +148,28 @@ static int check_texts(struct checking *c, size_t item)
     return check_prose(c, &q->right, &soon, &soon) != 0 ? -1 : check_prose(c, &q->otherwise, &soon, &soon);
 }
 
+/* A wrong answer leads to a step, or the author has said that none decides it. */
+static int check_decides(struct checking *c, size_t item)
+{
+    const struct question *q = c->l->item[item].question;
+    struct buf answer = {0};
+    struct grade g;
+    int rc = grade_solution(c->r, item, &answer, c->e);
+    if (rc == 0)
+        rc = grade_answer(c->r, item, buf_text(&answer), &g, c->e);
+    buf_free(&answer);
+    if (rc != 0)
+        return -1;
+    if (q->decides_nothing) {
+        c->n->undecided++;
+        return 0;
+    }
+    if (g.step > 0)
+        return 0;
+    place_fail(c->l->name, q->at, c->e, "a wrong answer to %s leads to no step", q->id);
+    return err_hint(c->e, "say which one decides it: decides: EVENT @ BLOCK; or decides: nothing, where none does");
+}
+
 static int check_question(struct checking *c, size_t item)
 {
     const struct question *q = c->l->item[item].question;
@@ -158,6 +180,8 @@ static int check_question(struct checking *c, size_t item)
     for (int i = 0; i < n; i++)
         if (check_wrong(c, item, i) != 0)
             return -1;
+    if (check_decides(c, item) != 0)
+        return -1;
     if (q->kind != ASK_TOKEN)
         return 0;
     struct lesson_env now = run_env(c->r, item);

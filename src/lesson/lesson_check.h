@@ -8,6 +8,7 @@
 
 struct lesson_counts {
     uint32_t chunks, blocks, expectations, figures, links, questions, wrongs, hints, challenges, steps;
+    uint32_t undecided;       /* questions whose author says that no step decides them */
 };
 
 /* What a word in the text may be bound to and only the program around knows. Either may be NULL: not checked. */

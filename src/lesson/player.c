@@ -433,7 +433,11 @@ static void add_verdict(const struct player *p, struct pieces *s)
         add_piece(s, &q->right, soon);
     }
     if (p->phase == PHASE_WRONG) {
-        add_words(s, true, p->grade.step > 0 ? "Not so. The step that decides it is shown." : "Not so.");
+        if (p->grade.request > 0)
+            add_words(s, true, "Not so. Shown is the tree in this race, at request %u%s.", p->grade.request,
+                      q->decides_request == 0 ? ", the first one that went differently" : "");
+        else
+            add_words(s, true, p->grade.step > 0 ? "Not so. The step that decides it is shown." : "Not so.");
         add_piece(s, p->grade.say, soon);
     }
 }

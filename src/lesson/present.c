@@ -20,7 +20,7 @@ int present_scene(const struct player *p, const struct lesson_scene *s)
 void present_place(const struct player *p, struct room_place *out)
 {
     struct err ignored = {0};
-    memset(out, 0, sizeof *out); /* places are compared as bytes */
+    *out = (struct room_place){0};
     out->part = (uint32_t)p->at;
     out->phase = (uint32_t)p->phase;
     out->hints = (uint32_t)p->hints;
@@ -54,6 +54,8 @@ int present_reveal(struct player *p, struct err *e)
 static void scene_blocks(const struct player *p, uint32_t scene, struct buf *out)
 {
     const struct lesson *l = p->run->lesson;
+    if (p->run->scene[scene]->text != NULL) /* of a race: no block runs there */
+        buf_puts(out, p->run->scene[scene]->text);
     for (size_t i = 0; i < l->items; i++)
         if (l->item[i].kind == ITEM_RXS && p->run->block[i].scene == scene)
             buf_printf(out, "%s\n", l->item[i].text);

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/xalloc.h"
+#include "lesson/race_scene.h"
 
 /* ---- scenes ------------------------------------------------------------------------------------------- */
 
@@ -16,6 +17,8 @@
 static void keep_request(void *ctx, const struct runner_report *rep)
 {
     struct lesson_scene *s = ctx;
+    if (s->text != NULL)
+        race_scene_note(s, rep);
     if (rep->request == NULL)
         return;
     void *grown = s->request;
@@ -37,16 +40,20 @@ void scene_free(struct lesson_scene *s)
         cursor_done(&s->cursor);
     runner_free(s->runner);
     xfree(s->request);
+    xfree(s->served);
+    xfree(s->text);
     xfree(s);
 }
 
-static struct lesson_scene *scene_new(const struct lesson_run *r, const struct script *script, struct err *e)
+struct lesson_scene *lesson_scene_new(const struct lesson_run *r, const struct script *script, char *text, struct err *e)
 {
     struct lesson_scene *s = xcalloc(1, sizeof *s);
     if (s == NULL) {
+        xfree(text);
         err_memory(e, sizeof *s, "a scene");
         return NULL;
     }
+    s->text = text;
     struct runner_config cfg = {.model_dir = r->host.model_dir, .model = r->host.model, .step_limit = LESSON_STEPS,
                                 .report = keep_request, .ctx = s};
     s->runner = runner_new(script, &cfg, e);
@@ -56,7 +63,7 @@ static struct lesson_scene *scene_new(const struct lesson_run *r, const struct s
     return NULL;
 }
 
-static int run_commands(struct lesson_scene *s, const struct script *script, struct err *e)
+int lesson_scene_run(struct lesson_scene *s, const struct script *script, struct err *e)
 {
     const struct tape *t = runner_tape(s->runner);
     for (uint32_t i = 0; i < script->count; i++) {
@@ -73,18 +80,23 @@ static int run_commands(struct lesson_scene *s, const struct script *script, str
 
 /* ---- blocks ------------------------------------------------------------------------------------------- */
 
-static int add_scene(struct lesson_run *r, const struct item *i, struct err *e)
+int lesson_scene_keep(struct lesson_run *r, struct lesson_scene *s, struct err *e)
 {
     void *grown = r->scene;
     bool room = xgrow(&grown, &r->scenes_cap, r->scenes + 1, sizeof(struct lesson_scene *));
     r->scene = grown;
-    if (!room)
+    if (!room) {
+        scene_free(s);
         return err_memory(e, 64, "a scene");
-    struct lesson_scene *s = scene_new(r, i->script, e);
-    if (s == NULL)
-        return -1;
+    }
     r->scene[r->scenes++] = s;
     return 0;
+}
+
+static int add_scene(struct lesson_run *r, const struct item *i, struct err *e)
+{
+    struct lesson_scene *s = lesson_scene_new(r, i->script, NULL, e);
+    return s != NULL ? lesson_scene_keep(r, s, e) : -1;
 }
 
 static int run_block(struct lesson_run *r, size_t at, struct err *e)
@@ -99,7 +111,7 @@ static int run_block(struct lesson_run *r, size_t at, struct err *e)
         return -1;
     bool fresh = !m->any || m->scene + 1 != r->scenes;
     uint32_t before = fresh ? 0 : tape_length(t, 0);
-    if (run_commands(s, i->script, e) != 0)
+    if (lesson_scene_run(s, i->script, e) != 0)
         return -1;
     r->block[at] = (struct lesson_block){(uint32_t)r->scenes - 1, before, tape_length(t, 0)};
     m->scene = (uint32_t)r->scenes - 1;
@@ -261,6 +273,9 @@ struct lesson_run *lesson_run_new(const struct lesson *l, const struct lesson_ho
     r->host = *host;
     for (size_t i = 0; i < l->items && !inner.set; i++)
         run_item(r, i, &inner);
+    for (size_t i = 0; i < l->items && !inner.set; i++)
+        if (l->item[i].question != NULL && l->item[i].question->decides_name != NULL)
+            race_scene_open(r, l->item[i].question, &inner);
     if (!inner.set)
         return r;
     err_set(e, "%s", inner.what);
@@ -300,6 +315,7 @@ void lesson_run_free(struct lesson_run *r)
     xfree(r->moment);
     xfree(r->let);
     xfree(r->output);
+    xfree(r->race);
     xfree(r);
 }
 
@@ -388,8 +404,8 @@ const struct lesson_request *env_request(const struct lesson_env *env, uint32_t 
 struct lesson_scene *challenge_new(const struct lesson_run *r, const struct question *q, struct err *e)
 {
     struct script *script = script_parse(r->lesson->name, q->start, strlen(q->start), q->start_line, e);
-    struct lesson_scene *s = script != NULL ? scene_new(r, script, e) : NULL;
-    if (s != NULL && run_commands(s, script, e) != 0) {
+    struct lesson_scene *s = script != NULL ? lesson_scene_new(r, script, NULL, e) : NULL;
+    if (s != NULL && lesson_scene_run(s, script, e) != 0) {
         scene_free(s);
         s = NULL;
     }
@@ -426,7 +442,7 @@ int challenge_allows(const struct question *q, const char *line, bool *counts, s
 int challenge_run(struct lesson_scene *s, const char *line, struct err *e)
 {
     struct script *script = script_parse("", line, strlen(line), 1, e);
-    int rc = script == NULL || runner_accepts(s->runner, script, e) != 0 ? -1 : run_commands(s, script, e);
+    int rc = script == NULL || runner_accepts(s->runner, script, e) != 0 ? -1 : lesson_scene_run(s, script, e);
     script_free(script);
     return rc;
 }

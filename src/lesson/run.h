@@ -24,6 +24,8 @@ struct lesson_host {
     /* Run radixscope with these words (a `run` block) in folder `dir`, its standard output into *out. NULL: run
      * blocks are refused. */
     int (*command)(void *ctx, const char *line, const char *dir, struct buf *out, struct err *e);
+    /* Append the script of a workload or scenario of this name. NULL: nobody knows them. */
+    int (*workload)(void *ctx, const char *name, struct buf *out, struct err *e);
     void *ctx;
 };
 
@@ -33,12 +35,26 @@ struct lesson_request {      /* what a finished request left behind that the wor
     double flops, logit_diff;
 };
 
+struct lesson_served {       /* a request of a race */
+    uint32_t before, after;  /* its steps are (before, after] of branch 0 */
+    uint32_t hit;            /* tokens that were found */
+};
+
 struct lesson_scene {
     struct runner *runner;   /* owned */
     struct cursor cursor;    /* for measuring */
     struct lesson_request *request; /* (requests) owned */
     size_t requests, requests_cap;
+    char *text;              /* owned; of a race: the script that made it; NULL: blocks did */
+    struct lesson_served *served; /* (serveds) owned; of a race */
+    size_t serveds, serveds_cap;
     bool challenge;
+};
+
+struct lesson_race {         /* of an ITEM_RUN that a question speaks of (race_scene.h) */
+    size_t item;
+    uint32_t scene;          /* behind all those of the blocks */
+    uint32_t first;          /* the first request that went differently, from 1; 0: none did */
 };
 
 struct lesson_block {        /* of an ITEM_RXS */
@@ -72,6 +88,8 @@ struct lesson_run {
     size_t lets, lets_cap;
     struct lesson_output *output; /* (outputs) */
     size_t outputs, outputs_cap;
+    struct lesson_race *race;    /* (races) */
+    size_t races, races_cap;
     char *folder;                /* of `file` blocks; removed by lesson_run_free; NULL: none */
 };
 
@@ -93,6 +111,11 @@ struct lesson_env run_env(const struct lesson_run *r, size_t item);
 struct lesson_env run_env_decided(const struct lesson_run *r, size_t item);
 /* The block whose run decides the question at `item`: the next one in its chunk, or lesson->items. */
 size_t run_deciding_block(const struct lesson_run *r, size_t item);
+
+/* A scene of its own for a script; text: of a race, taken. The caller frees it (scene_free) or puts it into r->scene. */
+struct lesson_scene *lesson_scene_new(const struct lesson_run *r, const struct script *script, char *text, struct err *e);
+int lesson_scene_run(struct lesson_scene *s, const struct script *script, struct err *e);
+int lesson_scene_keep(struct lesson_run *r, struct lesson_scene *s, struct err *e); /* takes s, also after -1 */
 
 /* Evaluation's view of a moment. */
 struct scene env_scene(const struct lesson_env *env); /* env->scene must be there */
