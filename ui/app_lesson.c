@@ -190,16 +190,65 @@ static void restart(struct app *a)
         app_say(a, "The challenge begins anew; commands are counted from 0.");
 }
 
-/* Characters that belong to an answer of this kind. */
-static bool belongs(enum question_kind kind, int key)
+static bool is_asked(const struct app *a)
 {
+    const struct player *p = a->feed->lesson;
+    return (p->phase == PHASE_ASK || p->phase == PHASE_WRONG) && !a->lesson.aside;
+}
+
+/* A small letter stands for a node if one of that name is on the screen; else it is a command. */
+static bool names_node(const struct app *a, int letter)
+{
+    const struct world *w = a->m.sc.w;
+    for (uint32_t n = node_preorder(w, ROOT); n != 0; n = node_preorder(w, n))
+        if (node_letter(w, n) == letter)
+            return true;
+    return false;
+}
+
+/* What a key writes into an answer of this kind; 0: it belongs to none, ' ' in a number: it only parts digits. */
+static int written(const struct app *a, enum question_kind kind, int key)
+{
+    bool begun = a->v.typed[0] != '\0';
     if (key >= '0' && key <= '9')
-        return kind != ASK_DO;
+        return kind != ASK_DO ? key : 0;
     switch (kind) {
-    case ASK_NUMBER: return key == '.' || key == '-' || key == 'e';
-    case ASK_ORDER: return key == ' ' || key == ',';
-    case ASK_NODE: return key >= 'A' && key <= 'Z';
-    default: return false;
+    case ASK_NUMBER:
+        if (begun && (key == ',' || key == '_' || key == ' '))
+            return ' ';
+        return key == '.' || key == '-' || (begun && key == 'e') ? key : 0;
+    case ASK_ORDER: return key == ' ' || key == ',' ? key : 0;
+    case ASK_NODE:
+        if (key >= 'a' && key <= 'z' && names_node(a, key - 'a' + 'A'))
+            return key - 'a' + 'A';
+        return key >= 'A' && key <= 'Z' ? key : 0;
+    default: return 0;
+    }
+}
+
+static void write_answer(struct app *a, enum question_kind kind, int c)
+{
+    size_t n = strlen(a->v.typed);
+    if (kind == ASK_NUMBER && c == ' ')
+        return; /* as in 4 033 920 */
+    if (kind == ASK_NODE && (c > '9' || (n > 0 && a->v.typed[0] > '9')))
+        n = 0; /* a node has one letter: another one takes its place */
+    if (n >= 40)
+        return;
+    a->v.typed[n] = (char)c;
+    a->v.typed[n + 1] = '\0';
+}
+
+/* While an answer is typed, a slip must not do something else: leave, save, wipe it. */
+static bool guards(struct app *a, int key)
+{
+    switch (key) {
+    case K_ENTER:
+    case '\n':
+    case K_PAGE_UP:
+    case K_PAGE_DOWN: return false;
+    case K_ESC: a->v.typed[0] = '\0'; return true;
+    default: app_say(a, "An answer is being typed: Enter gives it, Esc clears it."); return true;
     }
 }
 
@@ -207,20 +256,19 @@ static bool type_answer(struct app *a, int key)
 {
     struct player *p = a->feed->lesson;
     size_t n = strlen(a->v.typed);
-    if ((p->phase != PHASE_ASK && p->phase != PHASE_WRONG) || a->lesson.aside)
+    if (!is_asked(a))
         return false;
     if ((key == K_BACKSPACE || key == K_DELETE || key == 8) && n > 0) {
         a->v.typed[n - 1] = '\0';
         return true;
     }
-    if (!belongs(player_question(p)->kind, key))
-        return false;
+    enum question_kind kind = player_question(p)->kind;
+    int c = written(a, kind, key);
+    if (c == 0)
+        return n > 0 && guards(a, key);
     if (player_ask_again(p))
         app_lesson_follow(a);
-    if (n < 40) {
-        a->v.typed[n] = (char)key;
-        a->v.typed[n + 1] = '\0';
-    }
+    write_answer(a, kind, c);
     return true;
 }
 

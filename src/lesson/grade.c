@@ -2,6 +2,7 @@
 
 #include "lesson/race_scene.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,12 +80,24 @@ static int deciding_step(size_t item, const struct lesson_env *env, struct grade
 /* ---- values ------------------------------------------------------------------------------------------- */
 
 /* An answer that names something is a text; a number is a number. */
+/* People write 4,033,920 as they read it: what stands between two digits only to part them is left out. */
+static void join_digits(char *word)
+{
+    char *to = word;
+    for (const char *c = word; *c != '\0'; c++)
+        if (c == word || strchr(",_ ", *c) == NULL || !isdigit((unsigned char)c[-1]) || !isdigit((unsigned char)c[1]))
+            *to++ = *c;
+    *to = '\0';
+}
+
 static int read_value(const struct question *q, const char *answer, struct value *out, struct err *e)
 {
     char *end, word[64];
     snprintf(word, sizeof word, "%.60s", answer + strspn(answer, " "));
     for (size_t n = strlen(word); n > 0 && word[n - 1] == ' '; n--)
         word[n - 1] = '\0';
+    if (q->kind == ASK_NUMBER)
+        join_digits(word);
     if (*word == '\0')
         return err_set(e, "the answer is empty");
     if (q->kind == ASK_NODE)

@@ -366,7 +366,7 @@ static const char *how_to_answer(enum question_kind kind)
     switch (kind) {
     case ASK_CHOOSE: return "Answer with the number of one of these.";
     case ASK_NUMBER: return "Answer with a number.";
-    case ASK_NODE: return "Answer with the letter of a node, a capital one.";
+    case ASK_NODE: return "Answer with the letter of a node.";
     case ASK_SLOT: return "Answer with the number of a slot.";
     case ASK_TOKEN: return "Answer with the position of a token.";
     case ASK_ORDER: return "Answer with all the numbers in the right order, such as 2 1 3.";

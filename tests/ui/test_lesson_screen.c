@@ -28,6 +28,15 @@ static const char LESSON[] =
     "hint: Two keys that share a beginning make a fork.\nhint: A fork is three nodes.\nhint: Two letters each are enough.\n```\n\n"
     "## Cheat sheet {#sheet}\n\n- What to remember.\n";
 
+/* A letter to answer with, and an action that begins anew. */
+static const char LETTERS[] =
+    "---\nid: letters\ntitle: Letters\nminutes: 5\nobjectives:\n  - Answer with a letter\n---\n\n"
+    "## One {#one}\n\nTwo keys.\n\n```rxs first\ntokens letters\npool 32\ninsert \"the cat sat\"\ninsert \"the cat ran\"\n```\n\n"
+    "```ask pick-node who\ntext: Which node holds `ran`?\nanswer: node_at(\"the cat ran\")\nwrong: \"A\"\n  why: Another one.\n"
+    "otherwise: No.\nright: Yes.\nhint: a\nhint: b\nhint: c\ndecides: new_leaf\n```\n\n"
+    "```rxs again\ntokens letters\npool 8\ninsert \"ab\"\n```\n\n"
+    "## Cheat sheet {#sheet}\n\n- What to remember.\n";
+
 /* '~' stands for Enter. */
 static const struct moment_of_lesson {
     const char *name, *keys;
@@ -56,12 +65,12 @@ struct taking {
     struct app app;
 };
 
-static void begin(struct taking *t, bool ascii)
+static void begin_with(struct taking *t, const char *text, bool ascii)
 {
     struct err e = {0};
     struct ui_options options = {.theme = "mono", .ascii = ascii};
     *t = (struct taking){.host = {.model_dir = "data/model"}};
-    t->lesson = lesson_parse("small.md", LESSON, sizeof LESSON - 1, &e);
+    t->lesson = lesson_parse("small.md", text, strlen(text), &e);
     t->run = t->lesson != NULL ? lesson_run_new(t->lesson, &t->host, &e) : NULL;
     if (t->run == NULL)
         fail_msg("%s", e.what);
@@ -69,6 +78,23 @@ static void begin(struct taking *t, bool ascii)
     t->room.player = &t->player;
     assert_int_equal(screening_open(&t->screen, &t->player, &t->room, &e), 0);
     assert_int_equal(app_init(&t->app, &t->screen.feed, &options, &e), 0);
+}
+
+static void begin(struct taking *t, bool ascii)
+{
+    begin_with(t, LESSON, ascii);
+}
+
+static void press(struct taking *t, const char *keys)
+{
+    struct surface s;
+    assert_int_equal(surface_init(&s, 100, 30, true, NULL), 0);
+    for (const char *c = keys; *c != '\0'; c++) { /* keys scroll what was drawn */
+        app_draw(&t->app, &s);
+        app_key(&t->app, *c == '~' ? K_ENTER : *c == '^' ? K_ESC : *c == '<' ? K_BACKSPACE : *c == '>' ? K_RIGHT : *c);
+    }
+    app_draw(&t->app, &s);
+    surface_done(&s);
 }
 
 static void end(struct taking *t)
@@ -142,8 +168,45 @@ static void test_every_moment(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* Keys at the question, what then stands in the field, whether something else is shown, whether something was said. */
+static void test_typing(void **state)
+{
+    static const struct {
+        const char *lesson, *keys, *typed;
+        bool said;
+    } CASES[] = {
+        {LESSON, "4,033,920", "4033920", false},   {LESSON, "4_033 920", "4033920", false},
+        {LESSON, "4 million", "4", true},          {LESSON, "12q", "12", true},
+        {LESSON, "12x", "12", true},               {LESSON, "12s", "12", true},
+        {LESSON, "12h", "12", true},               {LESSON, "12>", "12", true},
+        {LESSON, "12?", "12", true},               {LESSON, "1.5", "1.5", false},
+        {LESSON, "1e3", "1e3", false},             {LESSON, "12^", "", false},
+        {LESSON, "12<", "1", false},               {LETTERS, "b", "B", false},
+        {LETTERS, "bc", "C", false},               {LETTERS, "C", "C", false},
+        {LETTERS, "Ci", "C", true},                {LETTERS, "3", "3", false},
+        {LETTERS, "3b", "B", false},               {LETTERS, "b3", "3", false},
+    };
+    unsigned cases = 0;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++, cases++) {
+        struct taking t;
+        begin_with(&t, CASES[i].lesson, true);
+        press(&t, "~~~");
+        assert_int_equal(t.player.phase, PHASE_ASK);
+        press(&t, CASES[i].keys);
+        if (strcmp(t.app.v.typed, CASES[i].typed) != 0 || (t.app.v.message[0] != '\0') != CASES[i].said)
+            fail_msg("%s: '%s' is in the field, '%s' is said", CASES[i].keys, t.app.v.typed, t.app.v.message);
+        assert_int_equal(t.player.phase, PHASE_ASK);
+        assert_int_equal(t.app.v.show, SHOW_STEPPER);
+        assert_int_equal(t.app.v.typing, TYPE_NOTHING);
+        assert_false(t.app.quit);
+        end(&t);
+    }
+    assert_int_equal(cases, 20);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment), cmocka_unit_test(test_typing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
