@@ -9,9 +9,18 @@ enum { LINES_OF_PAGE = 10 };
 
 /* ---- choosing --------------------------------------------------------------------------------------- */
 
+/* Where a lesson asks for a token, its list comes first. */
+static enum focus behind(const struct app *a, enum focus f)
+{
+    if (f == FOCUS_NONE && app_lesson_tokens(a) > 0)
+        return FOCUS_TOKENS;
+    return f == FOCUS_NONE || f == FOCUS_TOKENS ? FOCUS_TREE : f == FOCUS_TREE ? FOCUS_SLOTS : FOCUS_NONE;
+}
+
 static void next_focus(struct app *a)
 {
-    a->v.focus = (enum focus)((a->v.focus + 1) % FOCUS_COUNT);
+    a->v.focus = behind(a, a->v.focus);
+    a->v.token = 0;
     if (a->v.focus == FOCUS_SLOTS && (a->m.owner == NULL || a->v.big))
         a->v.focus = FOCUS_NONE;
     if (a->v.focus == FOCUS_TREE && (a->v.node == 0 || !node_live(a->m.sc.w, a->v.node)))
@@ -53,6 +62,12 @@ static void choose(struct app *a, int dir)
     if (a->v.focus == FOCUS_TREE) {
         struct picture p = picture_of(a);
         a->v.node = view_tree_neighbour(&p, a->v.node, dir);
+        return;
+    }
+    if (a->v.focus == FOCUS_TOKENS) {
+        uint32_t token = a->v.token + (uint32_t)dir;
+        a->v.token = token < app_lesson_tokens(a) ? token : a->v.token;
+        a->lesson.scroll = -1; /* it is brought into sight */
         return;
     }
     uint32_t first = a->m.sc.w->head.page_size, slot = a->v.slot + (uint32_t)dir;
@@ -191,12 +206,13 @@ static void choose_key(struct app *a)
 static void run_command(struct app *a, enum command c)
 {
     bool choosing = a->v.focus != FOCUS_NONE && a->v.show == SHOW_STEPPER;
+    bool along = choosing && a->v.focus == FOCUS_TOKENS; /* they stand side by side */
     uint32_t before = a->m.at;
     if (app_inside_key(a, c) || move_in_list(a, c))
         return;
     switch (c) {
-    case CMD_STEP: app_step(a); break;
-    case CMD_BACK: app_back(a); break;
+    case CMD_STEP: along ? choose(a, 1) : app_step(a); break;
+    case CMD_BACK: along ? choose(a, -1) : app_back(a); break;
     case CMD_NEXT_OP: choosing ? choose(a, 1) : app_next(a, DEPTH_OPERATION, ""); break;
     case CMD_PREV_OP: choosing ? choose(a, -1) : app_prev(a, DEPTH_OPERATION); break;
     case CMD_NEXT_REQUEST:
@@ -339,7 +355,7 @@ void app_drag(struct app *a, int x, int y, int w, int h)
 void app_click(struct app *a, int x, int y, int w, int h)
 {
     a->dragging = false;
-    if (!to_panes(a, &x, &w))
+    if (app_lesson_click(a, x, y) || !to_panes(a, &x, &w))
         return;
     const struct head *head = &a->m.sc.w->head;
     struct layout l = layout_make(w, h, head->pool, head->page_size, a->v.big);

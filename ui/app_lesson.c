@@ -16,6 +16,8 @@ void app_lesson_follow(struct app *a)
     a->lesson.scroll = -1;
     a->v.typed[0] = '\0';
     a->v.playing = a->v.waiting = false;
+    if (a->v.focus == FOCUS_TOKENS && app_lesson_tokens(a) == 0)
+        a->v.focus = FOCUS_NONE;
     if (a->feed->turn(a->feed->ctx) && app_turn(a, &e) != 0) {
         app_say(a, e.what);
         a->quit = true;
@@ -62,6 +64,27 @@ static void leave_aside(struct app *a)
     app_say(a, "Back on the path: what you tried is on a branch of its own.");
 }
 
+uint32_t app_lesson_tokens(const struct app *a)
+{
+    const struct player *p = a->feed->lesson;
+    bool asked = p != NULL && p->phase == PHASE_ASK && !a->lesson.aside && a->v.show == SHOW_STEPPER;
+    return asked ? player_tokens(p) : 0;
+}
+
+bool app_lesson_click(struct app *a, int x, int y)
+{
+    uint32_t n = app_lesson_tokens(a);
+    const struct lesson_view *l = &a->lesson;
+    for (uint32_t i = 0; i < n && i < LESSON_TOKENS; i++) {
+        if (l->token[i].y != y || x < l->token[i].x || x >= l->token[i].x + l->token[i].w)
+            continue;
+        a->v.focus = FOCUS_TOKENS;
+        a->v.token = i;
+        return true;
+    }
+    return false;
+}
+
 /* The answer that was typed, or that was chosen on the screen. "": none. */
 static void take_answer(const struct app *a, char *out, size_t n)
 {
@@ -71,6 +94,11 @@ static void take_answer(const struct app *a, char *out, size_t n)
         snprintf(out, n, "%u", a->m.sc.w->node[a->v.node].id);
     if (*out == '\0' && kind == ASK_SLOT && a->v.focus == FOCUS_SLOTS)
         snprintf(out, n, "%u", a->v.slot);
+    uint32_t token = a->v.token;
+    bool chosen = a->v.focus == FOCUS_TOKENS ||
+                  (a->v.focus == FOCUS_SLOTS && kind == ASK_TOKEN && player_token_in(a->feed->lesson, a->v.slot, &token));
+    if (*out == '\0' && kind == ASK_TOKEN && chosen)
+        snprintf(out, n, "%u", token);
 }
 
 /* How much text is out of sight is known when it is drawn; keys that came at once were not drawn between. */

@@ -45,6 +45,8 @@ void app_difference(struct app *a);                    /* to the next step where
 
 /* A lesson (feed->lesson). */
 int app_lesson_begin(struct app *a);
+uint32_t app_lesson_tokens(const struct app *a);       /* to pick one from, here and now; 0: none */
+bool app_lesson_click(struct app *a, int x, int y);    /* true: it was one of them */
 bool app_lesson_key(struct app *a, int key);           /* false: the key means what it always means */
 void app_lesson_command(struct app *a, int command);   /* hint, skip, … */
 void app_lesson_sent(struct app *a, uint32_t from);     /* a typed command has run from this step */

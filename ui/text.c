@@ -120,6 +120,15 @@ size_t text_line_of(const struct text *t, size_t glyph)
     return at;
 }
 
+int text_column_of(const struct text *t, size_t glyph)
+{
+    size_t line = text_line_of(t, glyph);
+    int x = t->lines > 0 ? hanging(t, t->line[line]) : 0;
+    for (size_t i = t->lines > 0 ? t->line[line] : glyph; i < glyph && i < t->n; i++)
+        x += t->glyph[i].width;
+    return x;
+}
+
 int text_draw(const struct text *t, struct surface *s, struct rect r, size_t first)
 {
     int drawn = 0;

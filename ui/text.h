@@ -32,6 +32,7 @@ void text_puts(struct text *t, unsigned style, const char *words);
 void text_printf(struct text *t, unsigned style, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void text_wrap(struct text *t, int width);                /* fills `line`; `lines` is their number */
 size_t text_line_of(const struct text *t, size_t glyph);  /* the line that holds it, after text_wrap */
+int text_column_of(const struct text *t, size_t glyph);   /* cells before it in its line, after text_wrap */
 /* Draw the lines from `first` on; what does not fit is left out. Returns the lines drawn. */
 int text_draw(const struct text *t, struct surface *s, struct rect r, size_t first);
 

@@ -24,7 +24,7 @@ enum typing { TYPE_NOTHING, TYPE_FIND, TYPE_NODE, TYPE_KEYS, TYPE_COMMAND, TYPE_
 enum show { SHOW_STEPPER, SHOW_HELP, SHOW_WHY, SHOW_LOG, SHOW_INVARIANTS, SHOW_REQUESTS, SHOW_CODE, SHOW_NUMBERS,
             SHOW_COMPARE, SHOW_FORWARD, SHOW_ATTENTION, SHOW_LENS, SHOW_PROOF, SHOW_EFFECT, SHOW_QUEUE, SHOW_COUNT };
 
-enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_COUNT };
+enum focus { FOCUS_NONE, FOCUS_TREE, FOCUS_SLOTS, FOCUS_TOKENS }; /* TOKENS: of a lesson's question */
 
 enum { VIEW_FOLDS = 32 };
 
@@ -32,7 +32,7 @@ enum { VIEW_FOLDS = 32 };
 struct view {
     enum show show;
     enum focus focus;
-    uint32_t node, slot;    /* chosen, while the focus is there */
+    uint32_t node, slot, token; /* chosen, while the focus is there */
     enum order order;       /* of siblings in the tree */
     bool only;              /* of the tree, only the way to the node that matters */
     uint32_t folded[VIEW_FOLDS]; /* nodes whose children are not shown, */

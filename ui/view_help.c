@@ -78,15 +78,15 @@ static const char *brief_of(const struct picture *p, enum command c)
     bool timed = p->v->show == SHOW_STEPPER || p->v->show == SHOW_INVARIANTS ||
                  p->v->show == SHOW_CODE || p->v->show == SHOW_NUMBERS || p->v->show == SHOW_COMPARE;
     bool list = !timed || p->v->focus != FOCUS_NONE;
-    bool slots = p->v->focus == FOCUS_SLOTS, stepper = p->v->show == SHOW_STEPPER;
+    bool slots = p->v->focus == FOCUS_SLOTS, tokens = p->v->focus == FOCUS_TOKENS, stepper = p->v->show == SHOW_STEPPER;
     if (p->v->show == SHOW_HELP && c == CMD_CHOOSE)
         return "do it";
     if (p->v->show == SHOW_HELP && c == CMD_FIND)
         return "search";
     if (list && c == CMD_NEXT_OP)
-        return !stepper ? "next line" : slots ? "next slot" : "next node";
+        return !stepper ? "next line" : tokens ? "next token" : slots ? "next slot" : "next node";
     if (list && c == CMD_PREV_OP)
-        return !stepper ? "line before" : slots ? "slot before" : "node before";
+        return !stepper ? "line before" : tokens ? "token before" : slots ? "slot before" : "node before";
     if (p->v->playing && c == CMD_PLAY)
         return "stop";
     if (p->v->show == SHOW_PROOF && c == CMD_PROOF)

@@ -85,8 +85,30 @@ static void add_prose(const struct piece *piece, struct text *t)
     }
 }
 
+/* Where the tokens to pick from stand in the text: glyphs. */
+struct tokens {
+    size_t from[LESSON_TOKENS], to[LESSON_TOKENS];
+    uint32_t n;
+};
+
+static void add_tokens(const struct picture *pic, const struct player *p, struct text *t, struct tokens *at)
+{
+    for (uint32_t n = player_tokens(p), i = 0; i < n; i++) {
+        struct buf b = {0};
+        bool chosen = pic->v->focus == FOCUS_TOKENS && pic->v->token == i;
+        player_token(p, i, &b);
+        text_puts(t, ROLE_TEXT, i > 0 ? "  " : "");
+        if (i < LESSON_TOKENS)
+            at->from[at->n] = t->n;
+        text_add(t, chosen ? ROLE_SELECTED | STYLE_UNDER : ROLE_TEXT, buf_text(&b), b.len);
+        if (i < LESSON_TOKENS)
+            at->to[at->n++] = t->n;
+        buf_free(&b);
+    }
+}
+
 /* All that is to be read now; *fresh: the glyph at which the newest begins. */
-static void add_pieces(const struct player *p, struct text *t, size_t *fresh)
+static void add_pieces(const struct picture *pic, const struct player *p, struct text *t, size_t *fresh, struct tokens *tokens)
 {
     struct piece *piece = xcalloc(PLAYER_PIECES, sizeof *piece);
     int newest = 0, n = piece != NULL ? player_pieces(p, piece, &newest) : 0;
@@ -99,6 +121,8 @@ static void add_pieces(const struct player *p, struct text *t, size_t *fresh)
             *fresh = t->n;
         if (piece[i].prose != NULL)
             add_prose(&piece[i], t);
+        else if (piece[i].tokens)
+            add_tokens(pic, p, t, tokens);
         else
             text_puts(t, piece[i].strong ? ROLE_HEAD | STYLE_BOLD : ROLE_TEXT, piece[i].words);
     }
@@ -119,9 +143,16 @@ static void draw_answer(const struct picture *p, const struct lesson_view *l, st
         snprintf(node, sizeof node, "(%c)", node_letter(p->m->sc.w, p->v->node));
     if (*chosen == '\0' && p->v->focus == FOCUS_SLOTS && q->kind == ASK_SLOT)
         snprintf(node, sizeof node, "slot %u", p->v->slot);
+    uint32_t token = p->v->token;
+    bool picked = p->v->focus == FOCUS_TOKENS || (p->v->focus == FOCUS_SLOTS && player_token_in(l->player, p->v->slot, &token));
+    if (*chosen == '\0' && q->kind == ASK_TOKEN && picked)
+        snprintf(node, sizeof node, "token %u", token);
     int x = surface_puts(s, r, r.x, r.y, ROLE_KEY, "answer:") + 1;
     x = surface_puts(s, r, x, r.y, ROLE_TEXT | STYLE_BOLD, *node != '\0' ? node : chosen);
     surface_puts(s, r, x, r.y, ROLE_QUIET, "_");
+    bool picks = q->kind == ASK_NODE || q->kind == ASK_SLOT || q->kind == ASK_TOKEN;
+    if (picks && *chosen == '\0' && *node == '\0')
+        surface_printf(s, r, x + 2, r.y, ROLE_QUIET, "%s and arrows choose it", keymap_written(p->v->keys, CMD_FOCUS));
     if (p->v->focus == FOCUS_NONE) {
         s->cursor_x = x < r.x + r.w ? x : r.x + r.w - 1;
         s->cursor_y = r.y;
@@ -138,6 +169,36 @@ static size_t first_line(const struct lesson_view *l, const struct text *t, size
     return newest < most ? newest : most;
 }
 
+/* The chosen token is in sight, whatever else is; without one, as the text wants. */
+static size_t first_with(const struct picture *p, const struct text *t, const struct tokens *at, size_t first, int rows)
+{
+    if (p->v->focus != FOCUS_TOKENS || p->v->token >= at->n || rows < 1)
+        return first;
+    size_t line = text_line_of(t, at->from[p->v->token]);
+    return line < first ? line : line >= first + (size_t)rows ? line - (size_t)rows + 1 : first;
+}
+
+/* Remember where tokens were drawn, for the mouse, and put the cursor on the chosen one. */
+static void place_tokens(const struct picture *p, struct lesson_view *l, const struct text *t, const struct tokens *at,
+                         struct rect r, struct surface *s)
+{
+    for (uint32_t i = 0; i < LESSON_TOKENS; i++) {
+        l->token[i].y = -1;
+        int line = i < at->n ? (int)text_line_of(t, at->from[i]) - l->first : -1;
+        if (line < 0 || line >= r.h)
+            continue;
+        l->token[i].x = r.x + text_column_of(t, at->from[i]);
+        l->token[i].y = r.y + line;
+        l->token[i].w = 0;
+        for (size_t k = at->from[i]; k < at->to[i] && text_line_of(t, k) == text_line_of(t, at->from[i]); k++)
+            l->token[i].w += t->glyph[k].width;
+        if (p->v->focus == FOCUS_TOKENS && p->v->token == i) {
+            s->cursor_x = l->token[i].x;
+            s->cursor_y = l->token[i].y;
+        }
+    }
+}
+
 /* Below the text, on the rule or the empty line that is there. */
 static void draw_more(const struct lesson_view *l, struct surface *s, struct rect r)
 {
@@ -150,17 +211,19 @@ static void draw_text(const struct picture *p, struct lesson_view *l, struct sur
 {
     struct text t = {0};
     size_t fresh;
+    struct tokens tokens = {.n = 0};
     bool asks = wants_answer(p, l);
     int votes = view_room_rows(l->room, l->player, r.h);
     int rows = r.h - asks - votes;
-    add_pieces(l->player, &t, &fresh);
+    add_pieces(p, l->player, &t, &fresh, &tokens);
     text_wrap(&t, r.w);
-    size_t first = first_line(l, &t, fresh, rows);
+    size_t first = first_with(p, &t, &tokens, first_line(l, &t, fresh, rows), rows);
     text_draw(&t, s, (struct rect){r.x, r.y, r.w, rows}, first);
     l->first = (int)first;
     l->rows = rows;
     l->hidden = (int)t.lines > (int)first + rows ? (int)t.lines - (int)first - rows : 0;
     draw_more(l, s, r);
+    place_tokens(p, l, &t, &tokens, (struct rect){r.x, r.y, r.w, rows}, s);
     view_room_draw(l->room, l->player, s, (struct rect){r.x, r.y + rows, r.w, votes});
     if (asks)
         draw_answer(p, l, s, (struct rect){r.x, r.y + r.h - 1, r.w, 1});

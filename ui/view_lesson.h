@@ -16,6 +16,8 @@
 #include "ui/text.h"
 #include "ui/view.h"
 
+enum { LESSON_TOKENS = 256 };
+
 /* What the screen of a lesson remembers besides the stepper's view. */
 struct lesson_view {
     const struct player *player;
@@ -23,6 +25,7 @@ struct lesson_view {
     int scroll;              /* lines of the text that were scrolled past; -1: as the text wants */
     int first, rows, hidden; /* of the text that was drawn last: first line shown, lines shown, lines below */
     bool aside;              /* the learner tries something beside the path */
+    struct { int x, y, w; } token[LESSON_TOKENS]; /* where tokens to pick from were drawn last; y -1: out of sight */
     struct surface inner;    /* the stepper's panes, drawn apart and copied */
 };
 

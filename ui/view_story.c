@@ -200,7 +200,7 @@ static void add_story(const struct picture *p, struct text *t, bool message)
         add_typed(p, t, typed, len);
         return;
     }
-    if (p->v->focus != FOCUS_NONE) {
+    if (p->v->focus == FOCUS_TREE || p->v->focus == FOCUS_SLOTS) {
         add_choice(p, t);
         return;
     }
@@ -238,7 +238,7 @@ void view_story_title(const struct picture *p, const struct surface *s, char *ou
         snprintf(out, n, "message (any key: back to what happened)");
     else if (view_typed_text(p, &typed) > 0)
         snprintf(out, n, "what is typed, as tokens (| stands between them)");
-    else if (p->v->focus != FOCUS_NONE)
+    else if (p->v->focus == FOCUS_TREE || p->v->focus == FOCUS_SLOTS)
         snprintf(out, n, "the %s that is chosen (Esc: back to what happened)",
                  p->v->focus == FOCUS_TREE ? "node" : "slot");
     else if (m->at == 0)

@@ -333,32 +333,69 @@ static void add_options(struct pieces *s, const struct question *q)
         add_words(s, false, "%d  %s", i + 1, q->option[i].label);
 }
 
-/* Tokens with their positions, so that one can be named: 0 "Where"  1 " do" … */
-static void add_tokens(struct pieces *s, const struct question *q, struct lesson_env env)
+/* A figure of the request whose tokens are asked for; false: it cannot be measured. */
+static bool token_figure(const char *call, struct lesson_env env, struct value *out)
 {
-    struct expr_source x = {"", "", 0, {1, 1}};
-    struct buf b = {0}, call = {0};
+    struct expr_source x = {"", call, strlen(call), {1, 1}};
     struct err ignored = {0};
+    struct expr *parsed = expr_parse(&x, &ignored);
+    bool fine = parsed != NULL && expr_eval(parsed, &env, out, &ignored) == 0;
+    expr_free(parsed);
+    return fine;
+}
+
+static bool asks_token(const struct player *p)
+{
+    const struct question *q = player_question(p);
+    return q != NULL && q->kind == ASK_TOKEN;
+}
+
+uint32_t player_tokens(const struct player *p)
+{
+    char call[120];
     struct value n;
-    buf_printf(&call, "prompt(\"%s\")", q->request);
-    x.text = buf_text(&call);
-    x.len = call.len;
-    struct expr *count = expr_parse(&x, &ignored);
-    if (count != NULL && expr_eval(count, &env, &n, &ignored) == 0)
-        for (int i = 0; i < (int)n.number; i++) {
-            char text[120];
-            snprintf(text, sizeof text, "token(\"%s\", %d)", q->request, i);
-            struct expr_source y = {"", text, strlen(text), {1, 1}};
-            struct expr *token = expr_parse(&y, &ignored);
-            struct value v;
-            if (token != NULL && expr_eval(token, &env, &v, &ignored) == 0)
-                buf_printf(&b, "%s%d:%s", i > 0 ? "  " : "", i, v.text);
-            expr_free(token);
-        }
-    expr_free(count);
-    add_words(s, false, "%.390s", buf_text(&b));
+    if (!asks_token(p))
+        return 0;
+    snprintf(call, sizeof call, "prompt(\"%.80s\")", player_question(p)->request);
+    return token_figure(call, run_env_decided(p->run, player_part(p)->item), &n) ? (uint32_t)n.number : 0;
+}
+
+void player_token(const struct player *p, uint32_t i, struct buf *out)
+{
+    char call[120];
+    struct value v;
+    snprintf(call, sizeof call, "token(\"%.80s\", %u)", player_question(p)->request, i);
+    bool fine = token_figure(call, run_env_decided(p->run, player_part(p)->item), &v);
+    buf_printf(out, "%u:%s", i, fine ? v.text : "?");
+}
+
+bool player_token_in(const struct player *p, uint32_t slot, uint32_t *i)
+{
+    for (uint32_t n = player_tokens(p), k = 0; k < n; k++) {
+        char call[120];
+        struct value v;
+        snprintf(call, sizeof call, "slot_of(\"%.80s\", %u)", player_question(p)->request, k);
+        *i = k;
+        if (token_figure(call, run_env(p->run, player_part(p)->item), &v) && (uint32_t)v.number == slot)
+            return true;
+    }
+    return false;
+}
+
+/* Tokens with their positions, so that one can be named: 0:Where  1: do … */
+static void add_tokens(const struct player *p, struct pieces *s)
+{
+    struct buf b = {0};
+    for (uint32_t n = player_tokens(p), i = 0; i < n; i++) {
+        buf_puts(&b, i > 0 ? "  " : "");
+        player_token(p, i, &b);
+    }
+    struct piece *one = add_piece(s, NULL, (struct lesson_env){0});
+    if (one != NULL) {
+        snprintf(one->words, sizeof one->words, "%.390s", buf_text(&b));
+        one->tokens = true;
+    }
     buf_free(&b);
-    buf_free(&call);
 }
 
 static const char *how_to_answer(enum question_kind kind)
@@ -384,7 +421,7 @@ static void add_question(const struct player *p, struct pieces *s)
         text->strong = true;
     add_options(s, q);
     if (q->kind == ASK_TOKEN)
-        add_tokens(s, q, run_env_decided(p->run, item));
+        add_tokens(p, s);
     if (q->kind != ASK_DO && p->phase == PHASE_ASK)
         add_words(s, false, "%s%s", how_to_answer(q->kind), p->at < p->reached ? " (Or go on: you were past this.)" : "");
 }

@@ -80,7 +80,14 @@ struct piece {
     struct lesson_env env;
     char words[400];
     bool strong;               /* a heading, a question, a verdict */
+    bool tokens;               /* words are the tokens to pick one from (player_token) */
 };
+
+/* pick-token: how many tokens there are to pick from (0: none is asked for), and one of them as it is written: 2:" is". */
+uint32_t player_tokens(const struct player *p);
+void player_token(const struct player *p, uint32_t i, struct buf *out);
+/* The position of the token whose KV a slot holds at this moment; false: it holds none of that request. */
+bool player_token_in(const struct player *p, uint32_t slot, uint32_t *i);
 
 enum { PLAYER_PIECES = 48 };
 /* Fill pieces in reading order; returns how many. What the learner did last stands at the end, behind piece *fresh. */

@@ -12,6 +12,7 @@
 #include "base/xalloc.h"
 #include "cli/lesson_screen.h"
 #include "ui/app.h"
+#include "ui/key.h"
 
 static const char LESSON[] =
     "---\nid: small\ntitle: A small lesson\nminutes: 5\nobjectives:\n  - See every kind of moment\n---\n\n"
@@ -205,8 +206,77 @@ static void test_typing(void **state)
     assert_int_equal(cases, 20);
 }
 
+static const char PICKING[] =
+    "---\nid: picking\ntitle: Pick one\nminutes: 5\nobjectives:\n  - Pick a token\n---\n\n"
+    "## One request {#one}\n\n```rxs one\ntokens words\npool 32\nrequest \"where do the small fish live\" answer=\"water\" label=fish\n"
+    "```\n\n```ask pick-token who\ntext: Who lives?\nrequest: fish\nanswer: 4\nwrong: 0\n  why: That asks.\notherwise: No.\n"
+    "right: Yes.\nhint: a\nhint: b\nhint: c\ndecides: matched @ one\n```\n\n## Cheat sheet {#sheet}\n\n- What to remember.\n";
+
+/* Draws, and gives the cell with the cursor. */
+static uint32_t look(struct taking *t, struct surface *s)
+{
+    app_draw(&t->app, s);
+    return surface_cell(s, s->cursor_x, s->cursor_y)->code;
+}
+
+static void press_at(struct taking *t, struct surface *s, const int *keys, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        look(t, s);
+        app_key(&t->app, keys[i]);
+    }
+}
+
+/* A token is picked with the cursor on it, with the mouse, by the slot that holds its KV, or by its position. */
+static void test_a_token_is_picked(void **state)
+{
+    static const int TO_QUESTION[] = {K_ENTER, K_ENTER, K_ENTER}, TAB[] = {K_TAB}, RIGHT[] = {K_RIGHT}, DOWN[] = {K_DOWN},
+                     LEFT[] = {K_LEFT}, ENTER[] = {K_ENTER}, FOUR[] = {'4', K_ENTER};
+    unsigned cases = 0;
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(SIZES); k++)
+        for (int way = 0; way < 5; way++, cases++) {
+            struct taking t;
+            struct surface s;
+            begin_with(&t, PICKING, way == 1);
+            assert_int_equal(surface_init(&s, SIZES[k].w, SIZES[k].h, way == 1, NULL), 0);
+            while (t.player.phase != PHASE_ASK)
+                press_at(&t, &s, TO_QUESTION, 1);
+            if (way == 0 || way == 1) { /* the cursor walks from token to token and stays within them */
+                press_at(&t, &s, TAB, 1);
+                press_at(&t, &s, LEFT, 1);
+                for (uint32_t i = 0; i < 5; i++) {
+                    assert_int_equal(look(&t, &s), '0' + i);
+                    assert_int_equal(surface_cell(&s, s.cursor_x + 1, s.cursor_y)->code, ':');
+                    press_at(&t, &s, way == 0 ? RIGHT : DOWN, 1);
+                }
+                press_at(&t, &s, RIGHT, 1);
+                assert_int_equal(look(&t, &s), '5');
+                press_at(&t, &s, LEFT, 1);
+            } else if (way == 2) { /* the mouse */
+                look(&t, &s);
+                for (int x = 0, y = 0; y < SIZES[k].h && t.app.v.focus == FOCUS_NONE; x = (x + 1) % SIZES[k].w, y += x == 0)
+                    if (surface_cell(&s, x, y)->code == '4' && x + 2 < SIZES[k].w && surface_cell(&s, x + 1, y)->code == ':')
+                        app_click(&t.app, x + 2, y, SIZES[k].w, SIZES[k].h);
+                assert_true(t.app.v.focus == FOCUS_TOKENS && t.app.v.token == 4);
+            } else if (way == 3) { /* the slots, of which the first is position 0 */
+                while (t.app.v.focus != FOCUS_SLOTS)
+                    press_at(&t, &s, TAB, 1);
+                for (int i = 0; i < 4; i++)
+                    press_at(&t, &s, DOWN, 1);
+            }
+            press_at(&t, &s, way == 4 ? FOUR : ENTER, way == 4 ? 2 : 1);
+            assert_int_equal(t.player.phase, PHASE_RIGHT);
+            assert_int_equal(t.app.v.focus, FOCUS_NONE);
+            surface_done(&s);
+            end(&t);
+        }
+    assert_int_equal(cases, 5 * ARRAY_LEN(SIZES));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment), cmocka_unit_test(test_typing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment), cmocka_unit_test(test_typing),
+                                       cmocka_unit_test(test_a_token_is_picked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
