@@ -11,11 +11,14 @@ static struct scene cache_scene(const struct cache *c)
     return (struct scene){c->w, c->s};
 }
 
-/* Equal leading tokens of two runs of n. memcmp finds the differing block, a loop the token. */
+/* Equal leading tokens of two runs of n. Most edges are equal as a whole; of others memcmp finds the differing
+ * block, a loop the token. */
 static uint32_t equal_tokens(const uint32_t *a, const uint32_t *b, uint32_t n)
 {
     enum { BLOCK = 64 };
     uint32_t i = 0;
+    if (memcmp(a, b, n * sizeof *a) == 0)
+        return n;
     while (n - i >= BLOCK && memcmp(a + i, b + i, BLOCK * sizeof *a) == 0)
         i += BLOCK;
     while (i < n && a[i] == b[i])
@@ -40,7 +43,7 @@ static uint32_t find_child(const struct cache *c, uint32_t node, const struct ke
 }
 
 #if defined(__GNUC__)
-#define FETCH_SOON(place) __builtin_prefetch(place)
+#define FETCH_SOON(place) __builtin_prefetch((place), 0, 2) /* read; to the second level: it can wait for more lines */
 #else
 #define FETCH_SOON(place) ((void)(place))
 #endif
@@ -50,6 +53,14 @@ static void fetch_key(const struct key *key)
 {
     for (uint32_t i = 0; i < key->units; i += 16)
         FETCH_SOON(key->tok + i);
+}
+
+/* The child that follows once the whole edge of `node`, at unit `at`, is walked; 0: none, or the key ends. It is
+ * looked up before that edge is compared, so that its memory is on its way meanwhile. */
+static uint32_t child_after(const struct cache *c, uint32_t node, const struct key *key, uint32_t at)
+{
+    uint32_t end = at + NODE(node).len;
+    return end < key->units ? find_child(c, node, key, end) : 0;
 }
 
 /* The key's token at unit `at`, or "the key ends". */
@@ -207,12 +218,14 @@ struct match radix_match_prefix(struct cache *c, const struct key *key, uint32_t
     uint32_t now = classic ? cache_tick(c) : 0; /* M2 */
     if (classic)
         stamp(c, ROOT, now, 0);
+    uint32_t next = find_child(c, ROOT, key, 0);
     while (m.units < key->units) { /* M3 */
-        uint32_t child = find_child(c, m.node, key, m.units);
+        uint32_t child = next;
         if (child == 0) {
             CACHE_EMIT(c, MISS, m.node, key_token(c, key, m.units));
             break;
         }
+        next = child_after(c, child, key, m.units);
         if (classic)
             stamp(c, child, now, 0);
         uint32_t equal = common_units(c, child, key, m.units);
