@@ -307,7 +307,7 @@ static int arrive(struct engine *en, struct running *r, struct err *e)
     if (engine_keep_adapter(en, s->lora, e) != 0)
         return -1;
     if (spec.ns == UINT32_MAX || spec.adapter == UINT32_MAX || spec.session >= WORLD_SESSIONS || spec.label == UINT32_MAX)
-        return err_memory(e, 64, "the name of a namespace, session or request");
+        return store_refused(c->s, "the name of a namespace, session or request", e);
     if (cache_begin(c, s->n + 8, e) != 0)
         return -1;
     r->req = req_new(c, &spec);

@@ -14,7 +14,7 @@ int engine_name_key(struct engine *en, const char *text, struct err *e)
     struct cache *c = engine_cache(en);
     uint32_t name = store_intern(c->s, text);
     if (name == UINT32_MAX)
-        return err_memory(e, 64, "the text of a key");
+        return store_refused(c->s, "the text of a key", e);
     c->key_text = name;
     return 0;
 }
@@ -24,7 +24,7 @@ int engine_name_holder(struct engine *en, const char *text, struct err *e)
     struct cache *c = engine_cache(en);
     uint32_t name = store_intern(c->s, text);
     if (name == UINT32_MAX)
-        return err_memory(e, 64, "the name of a lock");
+        return store_refused(c->s, "the name of a lock", e);
     c->holder = name;
     return 0;
 }
@@ -33,7 +33,7 @@ static uint32_t intern(struct cache *c, const char *name, struct err *e)
 {
     uint32_t ns = store_intern(c->s, name);
     if (ns == UINT32_MAX)
-        err_memory(e, 64, "the name of a namespace");
+        store_refused(c->s, "the name of a namespace", e);
     return ns;
 }
 
@@ -238,9 +238,11 @@ int engine_reset(struct engine *en, struct err *e)
 int engine_set_policy(struct engine *en, uint32_t policy, struct err *e)
 {
     struct cache *c = engine_cache(en);
-    uint32_t name = store_intern(c->s, "policy"), value = store_intern(c->s, policy_name(policy));
-    if (policy >= POLICY_COUNT || name == UINT32_MAX || value == UINT32_MAX)
+    if (policy >= POLICY_COUNT)
         return err_set(e, "policy %u does not exist", policy);
+    uint32_t name = store_intern(c->s, "policy"), value = store_intern(c->s, policy_name(policy));
+    if (name == UINT32_MAX || value == UINT32_MAX)
+        return store_refused(c->s, "the name of a policy", e);
     if (cache_begin(c, 0, e) != 0)
         return -1;
     CACHE_SET(c, c->w->head.policy, policy);
@@ -255,7 +257,7 @@ int engine_note(struct engine *en, const char *text, struct err *e)
     struct cache *c = engine_cache(en);
     uint32_t name = store_intern(c->s, text);
     if (name == UINT32_MAX)
-        return err_memory(e, strlen(text), "a note");
+        return store_refused(c->s, "a note", e);
     if (cache_begin(c, 0, e) != 0)
         return -1;
     CACHE_EMIT(c, NOTE, name);

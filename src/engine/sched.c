@@ -160,7 +160,7 @@ static int plan(struct engine *en, const struct request_spec *s, const struct sc
     if (engine_keep_adapter(en, s->lora, e) != 0)
         return -1;
     if (key == UINT32_MAX || spec.adapter == UINT32_MAX || spec.ns == UINT32_MAX || spec.session >= WORLD_SESSIONS || spec.label == UINT32_MAX)
-        return err_memory(e, 64, "the name of a namespace, session or request");
+        return store_refused(c->s, "the name of a namespace, session or request", e);
     if (cache_begin(c, s->n + 64, e) != 0)
         return -1;
     *req = req_new(c, &spec);

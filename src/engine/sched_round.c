@@ -81,7 +81,7 @@ static int order_queue(struct engine *en, struct err *e)
     enum sched_policy active = sched_active(c->w, rules.policy, n);
     uint32_t name = store_intern(c->s, sched_policy_name(active)), asked = store_intern(c->s, sched_policy_name(rules.policy));
     if (name == UINT32_MAX || asked == UINT32_MAX)
-        return err_memory(e, 64, "the name of a policy");
+        return store_refused(c->s, "the name of a policy", e);
     if (cache_begin(c, tokens, e) != 0)
         return -1;
     CACHE_SET(c, h->rounds, h->rounds + 1);

@@ -31,7 +31,7 @@ static int arrive(struct telling *t, struct err *e)
                             .priority = q->priority, .ns = store_intern(c->s, q->extra_key),
                             .label = store_intern(c->s, q->label)};
     if (spec.ns == UINT32_MAX || spec.label == UINT32_MAX)
-        return err_memory(e, 64, "the name of a namespace or request");
+        return store_refused(c->s, "the name of a namespace or request", e);
     if (cache_begin(c, q->n + 8, e) != 0)
         return -1;
     t->req = req_new(c, &spec);

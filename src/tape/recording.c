@@ -520,7 +520,7 @@ static int read_names(struct reader *r)
     for (uint32_t i = 1; (name = next_string(r)) != NULL; i++) {
         uint32_t number = store_intern(s, name);
         if (number == UINT32_MAX)
-            return err_memory(r->e, strlen(name), "a name");
+            return store_refused(s, "a name", r->e);
         if (number != i)
             return damaged(r, "a name is there twice");
     }

@@ -222,6 +222,14 @@ uint32_t store_intern(struct store *s, const char *name)
     return number;
 }
 
+int store_refused(const struct store *s, const char *what, struct err *e)
+{
+    if (s->name_count < s->name_cap)
+        return err_memory(e, 64, what);
+    err_set(e, "history is full: it can hold %u different names and typed keys, and they are all taken", s->name_cap - 1);
+    return err_hint(e, "those that were typed before can be used again; for others, save it and begin a new one");
+}
+
 const char *store_name(const struct store *s, uint32_t number)
 {
     return number < s->name_count ? s->name[number] : "?";

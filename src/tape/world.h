@@ -272,8 +272,9 @@ struct store *store_new(struct err *e);
 void store_free(struct store *s);
 
 /* The number of a name, made if it is new. 0 for NULL (no namespace). UINT32_MAX when there is no
- * memory. "" is a name of its own. */
+ * memory, or no number left: store_refused says which. "" is a name of its own. */
 uint32_t store_intern(struct store *s, const char *name);
+int store_refused(const struct store *s, const char *what, struct err *e); /* -1 */
 uint32_t store_find(const struct store *s, const char *name); /* UINT32_MAX: never seen */
 const char *store_name(const struct store *s, uint32_t number); /* "" for 0 */
 

@@ -73,7 +73,7 @@ static int tokens(struct sched_case *k, const json_t *list, const uint32_t **tok
 static int name(struct sched_case *k, const json_t *v, uint32_t *out)
 {
     *out = store_intern(k->cache.s, json_string_value(v));
-    return *out != UINT32_MAX ? 0 : err_memory(k->e, 64, "a namespace");
+    return *out != UINT32_MAX ? 0 : store_refused(k->cache.s, "a namespace", k->e);
 }
 
 static int read_waiting(struct sched_case *k, const json_t *o, struct sched_waiting *q)

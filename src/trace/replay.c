@@ -253,7 +253,7 @@ int replay_begin(struct replay *r, const struct replay *before, const char *note
     struct cache *c = &r->cache;
     uint32_t text = store_intern(c->s, note);
     if (text == UINT32_MAX)
-        return err_memory(e, strlen(note), "a note");
+        return store_refused(c->s, "a note", e);
     if (cache_begin(c, 8, e) != 0)
         return -1;
     CACHE_EMIT(c, START, c->w->head.pool, 1, r->belady.f != NULL ? POLICY_COUNT : c->w->head.policy, c->w->head.rules);

@@ -291,6 +291,42 @@ static void acting_from_any_step_forks(void **state)
     script_free(more);
 }
 
+/* Names and typed keys have numbers, and those can run out: then it is not memory that is missing, and what was named
+ * before goes on. */
+static void names_can_run_out(void **state)
+{
+    (void)state;
+    static const char *const REFUSED[] = {"insert new\n", "match other\n", "insert abcd ns=x\n", "lock hold abcd\n", "say hello\n",
+                                          "set policy lfu\n", "request abcd answer=x label=who\n"};
+    struct script *s = parse("tokens letters\npool 64\ninsert abcd\n"), *again = parse("insert abcd\nmatch abcd\n");
+    struct runner_config cfg = {.model_dir = MODEL};
+    struct err e = {0};
+    struct runner *r = runner_new(s, &cfg, &e);
+    unsigned refused = 0;
+    assert_int_equal(runner_script(r, s, &e), RUN_DONE);
+    struct store *names = tape_store(runner_tape(r));
+    for (uint32_t i = 0; names->name_count < names->name_cap; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "n%u", i);
+        assert_int_not_equal(store_intern(names, name), UINT32_MAX);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(REFUSED); i++) {
+        struct script *one = parse(REFUSED[i]);
+        struct err inner = {0};
+        assert_int_equal(runner_script(r, one, &inner), RUN_FAILED);
+        if (strstr(inner.what, "65535 different names and typed keys") == NULL || strstr(inner.what, "memory") != NULL)
+            fail_msg("%s%s", REFUSED[i], inner.what);
+        assert_int_equal(world_check(tape_scene(runner_tape(r)), &e), 0);
+        refused++;
+        script_free(one);
+    }
+    assert_int_equal(runner_script(r, again, &e), RUN_DONE);
+    assert_int_equal(refused, 7);
+    runner_free(r);
+    script_free(s);
+    script_free(again);
+}
+
 /* One command can bring thousands of operations: none begins behind the limit. */
 static void a_step_limit_ends_a_command(void **state)
 {
@@ -461,6 +497,7 @@ int main(void)
         cmocka_unit_test(typed_lines_bring_no_settings),
         cmocka_unit_test(acting_from_any_step_forks),
         cmocka_unit_test(a_step_limit_ends_a_command),
+        cmocka_unit_test(names_can_run_out),
         cmocka_unit_test(acting_within_a_request_goes_back_before_it),
         cmocka_unit_test(at_the_end_a_planned_request_stays),
         cmocka_unit_test(no_memory_is_an_error),
