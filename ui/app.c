@@ -266,7 +266,8 @@ void app_draw(struct app *a, struct surface *s)
     a->ascii = s->ascii;
     struct picture p = {.m = &a->m, .v = &a->v, .marks = &a->marks, .feed = a->feed, .progress = &a->progress,
                         .list = app_list(a), .series = &a->series, .beside = app_beside(a), .insight = &a->insight,
-                        .limit = a->feed->lesson != NULL ? app_lesson_limit(a) : UINT32_MAX};
+                        .limit = a->feed->lesson != NULL ? app_lesson_limit(a) : UINT32_MAX,
+                        .before = a->feed->lesson != NULL && !a->lesson.aside && player_begins_anew(a->feed->lesson)};
     if (a->v.show == SHOW_NUMBERS)
         fill_numbers(a, &p);
     if (a->feed->lesson != NULL && a->v.show == SHOW_STEPPER)

@@ -51,11 +51,26 @@ uint32_t app_lesson_limit(const struct app *a)
     return p->limit;
 }
 
+void app_lesson_at_end(struct app *a)
+{
+    if (a->lesson.aside) {
+        app_say(a, "This is the last step. Enter leads back to the lesson.");
+        return;
+    }
+    switch (a->feed->lesson->phase) {
+    case PHASE_ACT: app_say(a, "The action ends here: Enter goes on, Left goes back."); break;
+    case PHASE_ASK: app_say(a, "What comes is shown when the question is answered."); break;
+    case PHASE_WRONG: app_say(a, "What comes is shown later: Enter asks again."); break;
+    case PHASE_DO: app_say(a, "This is the last step so far: type : and a command."); break;
+    default: app_say(a, "The lesson has not shown more yet: Enter goes on."); break;
+    }
+}
+
 /* ---- what keys do ------------------------------------------------------------------------------------- */
 
 static void tell(struct app *a, const struct err *e)
 {
-    snprintf(a->v.message, sizeof a->v.message, "%.240s%s%.160s", e->what, e->hint[0] != '\0' ? "; " : "", e->hint);
+    snprintf(a->v.message, sizeof a->v.message, "%.300s%s%.240s", e->what, e->hint[0] != '\0' ? "; " : "", e->hint);
 }
 
 static void leave_aside(struct app *a)

@@ -51,6 +51,7 @@ bool app_lesson_key(struct app *a, int key);           /* false: the key means w
 void app_lesson_command(struct app *a, int command);   /* hint, skip, … */
 void app_lesson_sent(struct app *a, uint32_t from);     /* a typed command has run from this step */
 uint32_t app_lesson_limit(const struct app *a);        /* the last step that may be shown */
+void app_lesson_at_end(struct app *a);                 /* say what comes behind the last step that may be shown */
 void app_lesson_follow(struct app *a);                 /* the player has moved: show where it stands */
 void app_measure(struct app *a);                       /* how many steps there are to be seen, into a->m.length */
 int app_turn(struct app *a, struct err *e);            /* the feed has another tape */

@@ -36,7 +36,7 @@ void app_goto(struct app *a, uint32_t at)
 {
     uint32_t limit = a->feed->lesson != NULL ? app_lesson_limit(a) : UINT32_MAX;
     if (at > limit)
-        app_say(a, "The lesson has not shown more yet: Enter goes on.");
+        app_lesson_at_end(a);
     moment_load(&a->m, &a->cursor, a->m.branch, at < limit ? at : limit);
     app_measure(a);
     if (a->v.focus == FOCUS_TREE && !node_live(a->m.sc.w, a->v.node))
@@ -84,7 +84,10 @@ void app_at_end(struct app *a)
         app_say_error(a);
         return;
     }
-    app_say(a, "This is the last step. Home goes to the first, q leaves.");
+    if (a->feed->lesson != NULL)
+        app_lesson_at_end(a);
+    else
+        app_say(a, "This is the last step. Home goes to the first, q leaves.");
 }
 
 /* Playing stops where two histories begin to differ. */

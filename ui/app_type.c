@@ -154,7 +154,7 @@ static void send_command(struct app *a)
     uint32_t from = app_act_point(a);
     int rc = a->feed->command(a->feed->ctx, a->m.branch, from, a->v.typed, &e);
     if (rc < 0) {
-        snprintf(a->v.message, sizeof a->v.message, "%.180s%s%.60s", e.what, e.hint[0] != '\0' ? ": " : "",
+        snprintf(a->v.message, sizeof a->v.message, "%.300s%s%.240s", e.what, e.hint[0] != '\0' ? "; " : "",
                  e.hint);
         return;
     }

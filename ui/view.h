@@ -66,6 +66,7 @@ struct picture {
     const struct beside *beside; /* while comparing */
     const struct insight *insight; /* in the views into the model */
     uint32_t limit;           /* the last step that may be shown; UINT32_MAX: all may */
+    bool before;              /* a lesson speaks of what comes, and that begins anew: this is from the part before */
 };
 
 /* Steps a second at each speed, in tenths. */
@@ -94,10 +95,18 @@ void view_story_title(const struct picture *p, const struct surface *s, char *ou
 /* The node above or below another in the tree as it is drawn (for choosing); the same one at the ends. */
 uint32_t view_tree_neighbour(const struct picture *p, uint32_t node, int dir);
 
+/* Rows that the whole tree takes in a pane of this width, with its heads, at most `most`; and nodes, the root apart, that
+ * a pane does not show. */
+int view_tree_rows(const struct picture *p, int w, int most);
+uint32_t view_tree_unseen(const struct picture *p, struct rect r);
+
 /* What is drawn at a cell of these views' rectangles; 0: nothing that can be chosen (no step). */
 uint32_t view_tree_at(const struct picture *p, struct rect r, int y);
 uint32_t view_slots_at(const struct picture *p, struct rect r, int x, int y);
 uint32_t view_timeline_at(const struct picture *p, struct rect r, int x);
+
+/* Steps that a person may ask the reason of (the key `w`). */
+bool view_has_reasons(const struct step *s);
 
 /* A message to the person stands in the last line of the screen; is this one too long for that? Then it takes
  * the place of the sentence, as a whole. */

@@ -9,8 +9,7 @@
 
 /* The keys: six of them in the footer, all of them behind `?`. Both come from the table of commands. */
 
-/* Steps that a person may ask the reason of. */
-static bool has_reasons(const struct step *s)
+bool view_has_reasons(const struct step *s)
 {
     return s->kind == EV_VICTIM || s->kind == EV_EVICT || s->kind == EV_SPLIT || s->kind == EV_REFUSE ||
            s->kind == EV_MISS || s->kind == EV_MATCHED || s->kind == EV_ADMIT || s->kind == EV_ALLOC_FAIL ||
@@ -60,7 +59,7 @@ static void footer_keys(const struct picture *p, enum command out[6])
         six = FIRST;
     else if (p->m->at == p->m->length && !p->progress->working)
         six = END;
-    else if (has_reasons(&p->m->step))
+    else if (view_has_reasons(&p->m->step))
         six = REASONS;
     memcpy(out, six, 6 * sizeof *six);
     for (int i = 0; i < 6 && p->progress->failed; i++)

@@ -9,7 +9,7 @@
 #include "ui/screen.h"
 #include "ui/view_room.h"
 
-enum { WIDE = 104, TEXT_LEAST = 44, TEXT_MOST = 64, LOW_TREE = 3 };
+enum { WIDE = 104, TEXT_LEAST = 44, TEXT_MOST = 64, LOW_TREE = 3, LEAST_TEXT = 4 };
 
 int view_lesson_columns(int w)
 {
@@ -271,22 +271,33 @@ static const char *enter_means(const struct lesson_view *l, const struct picture
     }
 }
 
+/* Forward while there is more to see, then back. */
+static const char *step_key(const struct picture *p, const struct lesson_view *l, const char **what)
+{
+    const struct player *y = l->player;
+    bool steps = y->phase == PHASE_ACT || y->phase == PHASE_DO || y->phase == PHASE_SOLVED || l->aside;
+    bool ahead = p->m->at < p->m->length;
+    *what = ahead ? "step" : "back";
+    return !steps || (!ahead && p->m->at <= 1) ? "" : keymap_written(p->v->keys, ahead ? CMD_STEP : CMD_BACK);
+}
+
 static void draw_footer(const struct picture *p, const struct lesson_view *l, struct surface *s)
 {
     const struct player *y = l->player;
-    bool walks = y->phase == PHASE_ACT || y->phase == PHASE_DO || y->phase == PHASE_SOLVED || l->aside;
     bool leads = l->room == NULL || !l->room->follows;
-    bool asked = (y->phase == PHASE_ASK || y->phase == PHASE_DO) && !l->aside && leads;
-    const char *enter = enter_means(l, p);
+    bool mine = !l->aside && leads, asked = (y->phase == PHASE_ASK || y->phase == PHASE_DO) && mine;
+    bool doing = y->phase == PHASE_DO && mine, watches = y->phase == PHASE_ACT || l->aside;
+    const char *enter = enter_means(l, p), *step, *walk = step_key(p, l, &step);
     const struct keymap *k = p->v->keys;
-    bool doing = y->phase == PHASE_DO && !l->aside && leads;
     const struct footer_key KEYS[] = {
         {doing ? keymap_written(k, CMD_COMMAND) : "", "command"},
         {*enter != '\0' ? "Enter" : "", enter},
         {asked ? keymap_written(k, CMD_HINT) : "", "hint"},
         {asked ? keymap_written(k, CMD_SKIP) : "", "skip"},
-        {doing ? keymap_written(k, CMD_RESTART) : "", "begin anew"},
-        {walks ? keymap_written(k, CMD_STEP) : "", "step"},
+        {doing || (y->phase == PHASE_SOLVED && mine) ? keymap_written(k, CMD_RESTART) : "", "begin anew"},
+        {walk, step},
+        {watches && p->m->at < p->m->length ? keymap_written(k, CMD_NEXT_OP) : "", "next op"},
+        {watches && p->m->at > 0 && view_has_reasons(&p->m->step) ? keymap_written(k, CMD_WHY) : "", "why"},
         {leads ? keymap_written(k, CMD_PART) : "", "part before"},
         {doing || !leads ? "" : keymap_written(k, CMD_COMMAND), "try"},
         {keymap_written(k, CMD_HELP), "keys"},
@@ -329,55 +340,129 @@ static void draw_wide(const struct picture *p, struct lesson_view *l, struct sur
     draw_text(p, l, s, (struct rect){1, 2, columns - 3, s->h - 4});
 }
 
+/* A tree that the coming action will not begin from must not look like the one that it does, and none smaller than it is:
+ * "; +2 more" do not fit. */
+static void tree_title(const struct picture *p, struct rect tree, char *out, size_t n)
+{
+    uint32_t unseen = view_tree_unseen(p, tree);
+    if (p->before)
+        snprintf(out, n, "From the part before; the next action begins anew");
+    else
+        view_tree_title(p, out, n);
+    if (unseen > 0)
+        snprintf(out + strlen(out), n - strlen(out), "; +%u more", unseen);
+}
+
+/* Rows of the narrow screen's panes, inside. */
+struct narrow {
+    int text, story, tree, slots;
+};
+
+/* Lines of what is to be read, with the answer's and the room's. */
+static int text_lines(const struct picture *p, const struct lesson_view *l, int w, int h)
+{
+    struct text t = {0};
+    size_t fresh;
+    struct tokens tokens = {.n = 0};
+    add_pieces(p, l->player, &t, &fresh, &tokens);
+    text_wrap(&t, w);
+    int lines = (int)t.lines;
+    text_done(&t);
+    return lines + wants_answer(p, l) + view_room_rows(l->room, l->player, h);
+}
+
+static int between(int low, int x, int high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* The tree has a few rows, fewer where the text needs them and the tree does not, more where the text leaves some; then
+ * the slots. */
+static struct narrow share_rows(const struct picture *p, const struct lesson_view *l, int w, int h)
+{
+    const struct head *head = &p->m->sc.w->head;
+    struct narrow n = {.story = player_decided(l->player) && h >= 16 ? 3 : 0, .slots = h >= 20 ? 2 : 1};
+    int room = h - 4 - (n.story > 0 ? n.story + 1 : 0) - n.slots; /* title, two edges, keys */
+    int whole = view_tree_rows(p, w, room), usual = h >= 24 ? 6 : LOW_TREE;
+    int lines = text_lines(p, l, w, room - usual) + 1, spare = room - (lines > LEAST_TEXT ? lines : LEAST_TEXT);
+    n.tree = between(whole < usual ? whole : usual, spare, whole > usual ? whole : usual);
+    uint32_t row = (uint32_t)layout_slots_per_row(w, p->m->slots - head->page_size, head->page_size);
+    uint32_t rows = (p->m->slots - head->page_size + row - 1) / row;
+    int more = between(0, spare - n.tree, rows > (uint32_t)n.slots ? (int)rows - n.slots : 0);
+    n.slots += more;
+    n.text = room - n.tree - more;
+    return n;
+}
+
+static void draw_edge(struct surface *s, int y, const char *title)
+{
+    surface_hline(s, surface_all(s), 0, y, s->w, ROLE_FRAME);
+    surface_title(s, 0, y, s->w, ROLE_TITLE, title);
+}
+
 /* Text above, what it speaks of below. */
 static void draw_narrow(const struct picture *p, struct lesson_view *l, struct surface *s)
 {
-    bool wrong = player_decided(l->player);
-    int slots = s->h >= 20 ? 2 : 1, story = wrong && s->h >= 16 ? 3 : 0;
-    int tree = s->h >= 24 ? 6 : LOW_TREE, below = tree + slots + story + 2 + (story > 0);
-    int rows = s->h - 2 - below;
+    struct narrow n = share_rows(p, l, s->w - 2, s->h);
     char title[160];
     surface_clear(s);
     draw_title(l, s, s->w);
-    if (rows < 4) { /* very small: the text alone */
+    if (n.text < LEAST_TEXT) { /* very small: the text alone */
         draw_text(p, l, s, (struct rect){0, 1, s->w, s->h - 2});
         return;
     }
-    int y = 1 + rows;
-    if (story > 0) {
-        surface_hline(s, surface_all(s), 0, y, s->w, ROLE_FRAME);
+    int y = 1 + n.text;
+    if (n.story > 0) {
         view_story_title(p, s, title, sizeof title);
-        surface_title(s, 0, y, s->w, ROLE_TITLE, title);
-        view_story_draw(p, s, (struct rect){1, y + 1, s->w - 2, story});
-        y += story + 1;
+        draw_edge(s, y, title);
+        view_story_draw(p, s, (struct rect){1, y + 1, s->w - 2, n.story});
+        y += n.story + 1;
     }
-    surface_hline(s, surface_all(s), 0, y, s->w, ROLE_FRAME);
-    view_tree_title(p, title, sizeof title);
-    surface_title(s, 0, y, s->w, ROLE_TITLE, title);
-    view_tree_draw(p, s, (struct rect){1, y + 1, s->w - 2, tree});
-    y += tree + 1;
-    struct rect grid = {1, y + 1, s->w - 2, slots};
-    surface_hline(s, surface_all(s), 0, y, s->w, ROLE_FRAME);
+    struct rect tree = {1, y + 1, s->w - 2, n.tree}, grid = {1, y + n.tree + 2, s->w - 2, n.slots};
+    tree_title(p, tree, title, sizeof title);
+    draw_edge(s, y, title);
+    view_tree_draw(p, s, tree);
     view_slots_title(p, grid, title, sizeof title);
-    surface_title(s, 0, y, s->w, ROLE_TITLE, title);
+    draw_edge(s, grid.y - 1, title);
     view_slots_draw(p, s, grid);
-    draw_text(p, l, s, (struct rect){1, 1, s->w - 2, rows});
+    draw_text(p, l, s, (struct rect){1, 1, s->w - 2, n.text});
+}
+
+/* A message that the last line is too short for lies over the panes until the next key: nothing moves. */
+static void draw_message(const struct picture *p, struct surface *s)
+{
+    struct text t = {0};
+    text_puts(&t, ROLE_ALERT, p->v->message);
+    text_wrap(&t, s->w - 2);
+    int rows = between(1, (int)t.lines, s->h - 4), y = s->h - 1 - rows;
+    surface_fill(s, (struct rect){0, y - 1, s->w, rows + 1}, ROLE_TEXT);
+    draw_edge(s, y - 1, "message (any key takes it away)");
+    text_draw(&t, s, (struct rect){1, y, s->w - 2, rows}, 0);
+    text_done(&t);
+}
+
+/* The stepper as it always is: an action is watched, or what was tried. */
+static bool shows_stepper(const struct picture *p, const struct lesson_view *l)
+{
+    enum player_phase phase = l->player->phase;
+    return phase == PHASE_ACT || l->aside || ((phase == PHASE_DO || phase == PHASE_SOLVED) && p->m->at < l->player->limit);
 }
 
 void view_lesson_draw(const struct picture *p, struct lesson_view *l, struct surface *s)
 {
     int columns = view_lesson_columns(s->w);
-    bool quiet = p->v->typing == TYPE_NOTHING && p->v->message[0] == '\0';
     l->hidden = 0;
     if (columns > 0) {
         draw_wide(p, l, s, columns);
-    } else if (l->player->phase == PHASE_ACT || l->aside ||
-               ((l->player->phase == PHASE_DO || l->player->phase == PHASE_SOLVED) && p->m->at < l->player->limit)) {
-        screen_draw(p, s); /* an action: the stepper as it always is */
+    } else if (shows_stepper(p, l)) {
+        screen_draw(p, s);
     } else {
         draw_narrow(p, l, s);
         view_keys_draw(p, s, (struct rect){1, s->h - 1, s->w - 2, 1}); /* a text field, a message */
+        if (p->v->typing == TYPE_NOTHING && view_message_long(p, s))
+            draw_message(p, s);
     }
-    if (quiet)
+    bool said = p->v->message[0] != '\0' && !view_message_long(p, columns > 0 ? &l->inner : s); /* it stands where the keys do */
+    if (p->v->typing == TYPE_NOTHING && !said)
         draw_footer(p, l, s);
 }

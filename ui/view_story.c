@@ -241,6 +241,8 @@ void view_story_title(const struct picture *p, const struct surface *s, char *ou
     else if (p->v->focus == FOCUS_TREE || p->v->focus == FOCUS_SLOTS)
         snprintf(out, n, "the %s that is chosen (Esc: back to what happened)",
                  p->v->focus == FOCUS_TREE ? "node" : "slot");
+    else if (p->before)
+        snprintf(out, n, "the part before; the next action begins anew");
     else if (m->at == 0)
         snprintf(out, n, "start");
     else if (m->op_at == 0 || m->op_at == m->at)

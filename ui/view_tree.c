@@ -286,6 +286,29 @@ static int shown_rows(const struct outline *o, struct rect *r, struct row row[MO
     return rows_window(o, r->h < MOST_ROWS ? r->h : MOST_ROWS, row);
 }
 
+int view_tree_rows(const struct picture *p, int w, int most)
+{
+    struct row row[MOST_ROWS];
+    uint32_t folded[VIEW_FOLDS];
+    struct wide wide = {0};
+    struct outline o = outline_of(p, folded, &wide);
+    int n = rows_window(&o, most < MOST_ROWS ? most : MOST_ROWS, row);
+    return n + has_heads((struct rect){0, 0, w, n + 1});
+}
+
+uint32_t view_tree_unseen(const struct picture *p, struct rect r)
+{
+    struct row row[MOST_ROWS];
+    uint32_t folded[VIEW_FOLDS];
+    struct wide wide = {0};
+    struct outline o = outline_of(p, folded, &wide);
+    int n = shown_rows(&o, &r, row);
+    uint32_t seen = 0;
+    for (int i = 0; i < n; i++)
+        seen += row[i].kind == ROW_NODE && row[i].node != ROOT;
+    return p->m->sc.w->head.node_count - 1 - seen;
+}
+
 uint32_t view_tree_at(const struct picture *p, struct rect r, int y)
 {
     struct row row[MOST_ROWS];
@@ -338,7 +361,7 @@ void view_tree_title(const struct picture *p, char *out, size_t n)
     const struct head *h = &p->m->sc.w->head;
     uint32_t nodes = h->node_count - 1, tokens = h->evictable_size + h->protected_size;
     static const char *const ORDER[ORDER_COUNT] = {"", ", latest first", ", most hits first", ", longest first"};
-    const char *what = p->v->only ? "Tree, one path" : p->v->order != 0 ? "Tree" : "Radix tree"; /* first: the end may be cut off */
+    const char *what = p->before ? "From the part before" : p->v->only ? "Tree, one path" : p->v->order != 0 ? "Tree" : "Radix tree"; /* first: the end may be cut off */
     snprintf(out, n, "%s%s: %u node%s, %u token%s", what, ORDER[p->v->order], nodes, nodes == 1 ? "" : "s", tokens,
              tokens == 1 ? "" : "s");
 }

@@ -102,6 +102,8 @@ void lesson_show_world(struct player *p, struct buf *out)
         buf_puts(out, "Nothing has run yet.\n");
         return;
     }
+    if (player_begins_anew(p))
+        buf_puts(out, "From the part before; the next action begins anew:\n");
     struct ui_words words = source_words(runner_lexicon(p->scene->runner));
     struct lesson_env env = {.run = p->run, .scene = p->scene, .branch = p->branch, .at = p->step};
     plain_scene(env_scene(&env), &words, out);

@@ -169,6 +169,23 @@ bool player_decided(const struct player *p)
     return p->phase == PHASE_WRONG && p->grade.step > 0;
 }
 
+/* The block that runs next from here; none: all items. */
+static size_t coming_block(const struct player *p)
+{
+    const struct part *part = player_part(p);
+    if (part->kind == STOP_ACT)
+        return part->item;
+    return part->kind == STOP_ASK ? run_deciding_block(p->run, part->item) : p->run->lesson->items;
+}
+
+bool player_begins_anew(const struct player *p)
+{
+    size_t block = coming_block(p);
+    if (p->scene == NULL || p->phase == PHASE_ACT || player_decided(p) || block == p->run->lesson->items)
+        return false;
+    return p->run->scene[p->run->block[block].scene] != p->scene;
+}
+
 bool player_ask_again(struct player *p)
 {
     if (p->phase != PHASE_WRONG)

@@ -67,6 +67,7 @@ int player_answer(struct player *p, const char *answer, struct err *e);
 bool player_hint(struct player *p);                 /* one more hint, then the solution; false: nothing to hint at */
 bool player_ask_again(struct player *p);            /* after a wrong answer, back to the question; false: there was none */
 bool player_may_go_on(const struct player *p);      /* a question is answered or passed, or its solution was shown */
+bool player_begins_anew(const struct player *p);    /* what is shown is from before, the next action has an engine of its own */
 bool player_decided(const struct player *p);        /* a wrong answer was given, and a step that decides it is shown */
 
 /* A challenge: run a line from a moment of its scene. Counts it if it ran. The goal is asked afterwards. */

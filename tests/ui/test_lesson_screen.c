@@ -33,9 +33,16 @@ static const char LESSON[] =
 static const char LETTERS[] =
     "---\nid: letters\ntitle: Letters\nminutes: 5\nobjectives:\n  - Answer with a letter\n---\n\n"
     "## One {#one}\n\nTwo keys.\n\n```rxs first\ntokens letters\npool 32\ninsert \"the cat sat\"\ninsert \"the cat ran\"\n```\n\n"
-    "```ask pick-node who\ntext: Which node holds `ran`?\nanswer: node_at(\"the cat ran\")\nwrong: \"A\"\n  why: Another one.\n"
+    "```ask pick-node who\ntext: Which node holds `ran`?\nanswer: if(used == 2, \"B\", \"A\")\nwrong: \"A\"\n  why: Another one.\n"
     "otherwise: No.\nright: Yes.\nhint: a\nhint: b\nhint: c\ndecides: new_leaf\n```\n\n"
     "```rxs again\ntokens letters\npool 8\ninsert \"ab\"\n```\n\n"
+    "## Cheat sheet {#sheet}\n\n- What to remember.\n";
+
+/* A tree that is wider than the rows that a lesson's page usually leaves it. */
+static const char BUSHY[] =
+    "---\nid: bushy\ntitle: Bushy\nminutes: 5\nobjectives:\n  - See all of it\n---\n\n"
+    "## One {#one}\n\n```rxs first\ntokens letters\npool 400\ninsert \"xa\"\ninsert \"xb\"\ninsert \"xc\"\ninsert \"xd\"\n"
+    "insert \"xe\"\ninsert \"xf\"\ninsert \"xg\"\n```\n\nOne line.\n\n"
     "## Cheat sheet {#sheet}\n\n- What to remember.\n";
 
 /* '~' stands for Enter. */
@@ -274,9 +281,73 @@ static void test_a_token_is_picked(void **state)
     assert_int_equal(cases, 5 * ARRAY_LEN(SIZES));
 }
 
+/* What a screen says after some keys, and what it does not. */
+static const struct words_of_screen {
+    const char *lesson, *keys;
+    int w, h;
+    const char *says, *never; /* never: NULL: nothing */
+} WORDS[] = {
+    /* a tree that the next action does not begin from is not shown as if it did */
+    {LETTERS, "~~~", 60, 16, "From the part before; the next action begins anew", NULL},
+    {LETTERS, "~~~", 100, 30, "From the part before; the next action begins anew", NULL},
+    {LETTERS, "~~~", 120, 40, "From the part before: 3 nodes", "Radix tree"},
+    {LETTERS, "~~~", 120, 40, "the part before; the next action begins anew", NULL},
+    {LETTERS, "~~~B~", 80, 24, "From the part before", NULL},
+    {LETTERS, "~~~A~", 80, 24, "Radix tree: 1 node", "From the part before"}, /* the deciding step is of the next one */
+    {LETTERS, "~~~B~~", 80, 24, "Radix tree", "From the part before"},
+    {LESSON, "~~~", 80, 24, "Radix tree", "From the part before"},
+    /* an error is shown as a whole, and takes no key's place */
+    {LESSON, "~~~3~~~~:lock me \"ab\"~", 60, 16, "insert match", NULL},
+    {LESSON, "~~~3~~~~:lock me \"ab\"~", 80, 24, "lock is not allowed in this challenge; allowed: insert match", NULL},
+    {LESSON, "~~~3~~~~:match work without any model and with too many words in it, so that the answer is long~", 80, 24, "R begin anew", "Up op before"},
+    {LESSON, "~~~3~~~~:match work without any model and with too many words in it, so that the answer is long~", 120, 40, "R begin anew", "Up op before"},
+    /* all of the tree where there is room, and a mark where there is not */
+    {BUSHY, "~~~", 80, 24, "H  \"g\"", "more"},
+    {BUSHY, "~~~", 60, 16, "8 tokens; +2 more", NULL},
+    /* keys that do something here */
+    {LESSON, "~~", 80, 24, "Left back", "Right step"},
+    {LESSON, "~", 80, 24, "Right step", "Left back"},
+    {LESSON, "~", 80, 24, "Down next op", NULL},
+    {LESSON, "~~>", 80, 24, "Enter goes on", "q leaves"},
+    {LESSON, "~~~>", 80, 24, "when the question is answered", "Enter goes on"},
+    {LESSON, "~~~3~~~~:insert \"ab\"~", 80, 24, "Left back", "Right step"},
+    {LESSON, "~~~3~~~~:insert \"ab\"~>", 80, 24, "type : and a command", "q leaves"},
+    {LESSON, "~~~3~~~~:insert \"ab\"~:insert \"ac\"~", 80, 24, "R begin anew", NULL},
+};
+
+static void test_words(void **state)
+{
+    unsigned bad = 0, cases = 0;
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(WORDS); i++, cases++) {
+        const struct words_of_screen *c = &WORDS[i / 2];
+        struct taking t;
+        struct surface s;
+        struct buf b = {0};
+        begin_with(&t, c->lesson, i % 2 == 1);
+        assert_int_equal(surface_init(&s, c->w, c->h, i % 2 == 1, NULL), 0);
+        for (const char *k = c->keys; *k != '\0'; k++) {
+            app_draw(&t.app, &s);
+            app_key(&t.app, *k == '~' ? K_ENTER : *k == '>' ? K_RIGHT : *k);
+        }
+        app_draw(&t.app, &s);
+        surface_to_text(&s, &b);
+        if (strstr(buf_text(&b), c->says) == NULL || (c->never != NULL && strstr(buf_text(&b), c->never) != NULL)) {
+            print_error("after %s at %dx%d, %s but not %s:\n%s\n", c->keys, c->w, c->h, c->says, c->never != NULL ? c->never : "-",
+                        buf_text(&b));
+            bad++;
+        }
+        buf_free(&b);
+        surface_done(&s);
+        end(&t);
+    }
+    assert_int_equal(cases, 2 * ARRAY_LEN(WORDS));
+    assert_int_equal(bad, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment), cmocka_unit_test(test_typing),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment), cmocka_unit_test(test_typing), cmocka_unit_test(test_words),
                                        cmocka_unit_test(test_a_token_is_picked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
