@@ -59,9 +59,9 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{?one:layer {layer}|every layer}. It is a new row ({row} instead of {old}): a step back brings the "  \
       "right one again. Whoever reads the slot from here on reads this.", "slots")                           \
     X(SHARE, "share", OPERATION, "", "slot:s with:s row:c old:c",                                            \
-      "Shared wrongly, on purpose: behind slot {slot} now stands what was computed for slot {with}, another "\
-      "token at another position (row {row} instead of {old}). Whoever reads the slot from here on reads "   \
-      "this.", "slots")                                                                                      \
+      "Shared wrongly, on purpose: slot {slot} now leads to a copy of what was computed for slot {with}, "   \
+      "with the past that it has there (memory row {row} instead of {old}). Whoever reads the slot from "    \
+      "here on reads this.", "slots")                                                                        \
     X(SAMPLE, "sample", EVENT, "", "req:r token:t pos:c",                                                    \
       "The model's next token is {token}: position {pos} of {req}. It has no KV until it is computed.",      \
       "life")                                                                                                \
