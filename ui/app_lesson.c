@@ -202,7 +202,10 @@ static void skip(struct app *a)
         app_say(a, "There is nothing to skip here; Enter goes on.");
         return;
     }
-    if (p->at + 1 < p->parts && player_goto(p, p->at + 1, &e) != 0)
+    int rc = player_reveal(p, &e); /* a question is not left out before it is told what is right; a challenge is */
+    if (rc == 1 && p->at + 1 < p->parts)
+        rc = player_goto(p, p->at + 1, &e);
+    if (rc < 0)
         tell(a, &e);
     app_lesson_follow(a);
 }

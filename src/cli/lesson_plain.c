@@ -159,6 +159,16 @@ static void show_part(struct player *p, struct buf *out)
     p->step = p->limit; /* in lines the whole action has been read */
 }
 
+/* What is right, and the step that decides it. */
+static void show_told(struct player *p, struct buf *out)
+{
+    lesson_show_pieces(p, true, out);
+    if (!player_decided(p))
+        return;
+    buf_putc(out, '\n');
+    lesson_show_steps(p, out);
+}
+
 static int go_on(struct player *p, struct buf *out, struct err *e)
 {
     int rc = player_next(p, e);
@@ -168,13 +178,22 @@ static int go_on(struct player *p, struct buf *out, struct err *e)
         buf_puts(out, "Type an answer; hint helps, skip leaves the question out.\n");
     if (rc != 0)
         return rc < 0 ? -1 : 0;
-    if (p->phase != PHASE_OVER)
+    if (p->phase == PHASE_RIGHT)
+        show_told(p, out);
+    else if (p->phase != PHASE_OVER)
         show_part(p, out);
     return 0;
 }
 
+/* A question is not left out before it is told what is right; a challenge is. */
 static int skip(struct player *p, struct buf *out, struct err *e)
 {
+    int rc = player_reveal(p, e);
+    if (rc <= 0) {
+        if (rc == 0)
+            show_told(p, out);
+        return rc;
+    }
     if (p->at + 1 < p->parts && player_goto(p, p->at + 1, e) != 0)
         return -1;
     show_part(p, out);
@@ -199,6 +218,8 @@ static int reply(struct player *p, struct lesson_room *room, const char *line, s
         p->step = to;
         if (p->phase == PHASE_SOLVED)
             lesson_show_pieces(p, true, out);
+        else
+            player_goal(p, out);
         return 0;
     }
     rc = player_answer(p, line, e);

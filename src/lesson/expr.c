@@ -29,7 +29,7 @@ struct expr {
     const struct figure *figure; /* of X_CALL, and of an X_NAME that is one */
     struct expr *arg[FIGURE_ARGS];
     int args;
-    char *source;                /* owned; of the whole expression alone */
+    char *source;                /* owned; of the whole expression and of what "and" joins */
 };
 
 int (place_fail)(const char *name, struct place at, struct err *e, const char *fmt, ...)
@@ -487,11 +487,36 @@ static struct expr *parse_test(struct parser *p)
     return op != OP_NONE ? binary(p, op, at, x, parse_level(p, 2)) : x;
 }
 
+/* Text [from, to) as x's own, blanks at its end left out. */
+static struct expr *keep_source(struct parser *p, struct expr *x, size_t from, size_t to)
+{
+    size_t here = p->at;
+    while (to > from && isspace((unsigned char)p->s->text[to - 1]))
+        to--;
+    xfree(x->source);
+    p->at = from;
+    x->source = copy_name(p, to - from);
+    p->at = here;
+    if (x->source != NULL)
+        return x;
+    expr_free(x);
+    return NULL;
+}
+
+/* What "and" joins keeps its text, so that a goal can be told part by part. */
+static struct expr *parse_part(struct parser *p)
+{
+    skip_blank(p);
+    size_t from = p->at;
+    struct expr *x = parse_test(p);
+    return x != NULL ? keep_source(p, x, from, p->at) : NULL;
+}
+
 static struct expr *parse_and(struct parser *p)
 {
-    struct expr *x = parse_test(p);
+    struct expr *x = parse_part(p);
     for (size_t at = p->at; x != NULL && take_word(p, "and"); at = p->at)
-        x = binary(p, OP_AND, at, x, parse_test(p));
+        x = binary(p, OP_AND, at, x, parse_part(p));
     return x;
 }
 
@@ -506,19 +531,6 @@ static struct expr *parse_or(struct parser *p)
     return x;
 }
 
-static struct expr *keep_source(struct parser *p, struct expr *x)
-{
-    size_t from = strspn(p->s->text, " \t\n"), to = p->s->len;
-    while (to > from && isspace((unsigned char)p->s->text[to - 1]))
-        to--;
-    p->at = from;
-    x->source = copy_name(p, to - from);
-    if (x->source != NULL)
-        return x;
-    expr_free(x);
-    return NULL;
-}
-
 struct expr *expr_parse(const struct expr_source *s, struct err *e)
 {
     struct parser p = {.s = s, .e = e};
@@ -527,7 +539,7 @@ struct expr *expr_parse(const struct expr_source *s, struct err *e)
     struct expr *x = parse_or(&p);
     skip_blank(&p);
     if (x == NULL || p.at == s->len)
-        return x != NULL ? keep_source(&p, x) : NULL;
+        return x != NULL ? keep_source(&p, x, strspn(s->text, " \t\n"), s->len) : NULL;
     expr_free(x);
     return parse_fail(&p, p.at, "the expression should end here");
 }
@@ -718,6 +730,16 @@ bool expr_sides(const struct expr *x, const struct lesson_env *env, struct value
     struct err ignored = {0};
     return x->kind == X_BINARY && compares(x->op) && eval_any(x->arg[0], env, false, left, &ignored) == 0 &&
            eval_any(x->arg[1], env, true, right, &ignored) == 0;
+}
+
+int expr_parts(const struct expr *x, const struct expr **out, int most)
+{
+    if (x->kind != X_BINARY || x->op != OP_AND) {
+        *out = x;
+        return most > 0;
+    }
+    int n = expr_parts(x->arg[0], out, most);
+    return n < most ? n + expr_parts(x->arg[1], out + n, most - n) : n;
 }
 
 const char *expr_text(const struct expr *x)

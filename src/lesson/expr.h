@@ -62,7 +62,10 @@ int expr_truth(const struct expr *x, const struct lesson_env *env, bool *out, st
 /* If x is a comparison: its two sides as values, for "expected …, but it is …". false: it is none. */
 bool expr_sides(const struct expr *x, const struct lesson_env *env, struct value *left, struct value *right);
 
-const char *expr_text(const struct expr *x);     /* as it was written */
+/* The parts that "and" joins at the top of x, at most `most`; x itself if it joins none. Returns how many. */
+int expr_parts(const struct expr *x, const struct expr **out, int most);
+
+const char *expr_text(const struct expr *x);     /* as it was written; also of the parts that "and" joins */
 struct place expr_place(const struct expr *x);
 
 /* Values. */

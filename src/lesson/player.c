@@ -7,6 +7,8 @@
 #include "base/xalloc.h"
 #include "lesson/lesson_check.h"
 
+enum { GOAL_PARTS = 16 };
+
 /* ---- parts -------------------------------------------------------------------------------------------- */
 
 static bool has_prose(const struct lesson *l, size_t from, size_t to)
@@ -101,6 +103,7 @@ static int begin_part(struct player *p, struct err *e)
     const struct lesson_head *h = &p->run->lesson->head;
     p->hints = 0;
     p->tries = 0;
+    p->told = false;
     p->commands = 0;
     scene_free(p->challenge);
     p->challenge = NULL;
@@ -166,7 +169,7 @@ bool player_may_go_on(const struct player *p)
 
 bool player_decided(const struct player *p)
 {
-    return p->phase == PHASE_WRONG && p->grade.step > 0;
+    return (p->phase == PHASE_WRONG || (p->phase == PHASE_RIGHT && p->told)) && p->grade.step > 0;
 }
 
 /* The block that runs next from here; none: all items. */
@@ -210,6 +213,8 @@ int player_next(struct player *p, struct err *e)
     }
     if (player_ask_again(p))
         return 0;
+    if (p->phase == PHASE_ASK && p->hints > LESSON_HINTS && p->at >= p->reached)
+        return player_reveal(p, e);
     return player_may_go_on(p) ? next_part(p, e) : 1;
 }
 
@@ -221,6 +226,16 @@ int player_back(struct player *p, struct err *e)
 }
 
 /* ---- questions ---------------------------------------------------------------------------------------- */
+
+/* To the very step that decides it. */
+static void show_deciding(struct player *p)
+{
+    if (p->grade.step == 0)
+        return;
+    p->scene = p->grade.scene;
+    p->branch = 0;
+    p->step = p->limit = p->grade.step;
+}
 
 int player_answer(struct player *p, const char *answer, struct err *e)
 {
@@ -238,12 +253,30 @@ int player_answer(struct player *p, const char *answer, struct err *e)
         return progress_note(p->progress, FACT_RIGHT, p->run->lesson->head.id, player_question(p)->id, p->tries + 1, e) == 0
                    ? progress_save(p->progress, e)
                    : -1;
-    if (g.step > 0) { /* to the very step that decides it */
-        p->scene = g.scene;
-        p->branch = 0;
-        p->step = p->limit = g.step;
-    }
+    show_deciding(p);
     return 0;
+}
+
+int player_reveal(struct player *p, struct err *e)
+{
+    struct buf answer = {0};
+    struct grade g = {0};
+    size_t item = player_part(p)->item;
+    if (p->phase != PHASE_ASK && p->phase != PHASE_WRONG)
+        return 1;
+    int rc = grade_solution(p->run, item, &answer, e);
+    if (rc == 0)
+        rc = grade_answer(p->run, item, buf_text(&answer), &g, e);
+    if (rc == 0) {
+        player_ask_again(p);
+        p->grade = g;
+        p->told = true;
+        p->phase = PHASE_RIGHT;
+        snprintf(p->answered, sizeof p->answered, "%.60s", buf_text(&answer));
+        show_deciding(p);
+    }
+    buf_free(&answer);
+    return rc;
 }
 
 bool player_hint(struct player *p)
@@ -453,6 +486,53 @@ static void add_challenge(const struct player *p, struct pieces *s)
     add_words(s, false, "Commands so far: %u (par %u%s). Allowed:%s", p->commands, q->par, line, q->allow);
 }
 
+/* "cached(2) >= 30 (now 12)": a part of a goal that does not hold yet, and what is there instead. */
+static void add_missing(const struct expr *x, const struct lesson_env *env, struct buf *b)
+{
+    struct value left, right;
+    struct buf now = {0}, wanted = {0};
+    buf_printf(b, "%s%s", b->len > 0 ? "; " : "", expr_text(x));
+    if (!expr_sides(x, env, &left, &right))
+        return; /* it speaks of what is not there yet */
+    value_show(&left, "", &now);
+    value_show(&right, "", &wanted);
+    if (strstr(expr_text(x), buf_text(&wanted)) != NULL)
+        buf_printf(b, " (now %s)", now.len > 0 ? buf_text(&now) : "nothing");
+    else
+        buf_printf(b, " (now %s and %s)", buf_text(&now), buf_text(&wanted));
+    buf_free(&now);
+    buf_free(&wanted);
+}
+
+void player_goal(const struct player *p, struct buf *out)
+{
+    const struct expr *part[GOAL_PARTS];
+    struct buf missing = {0};
+    struct lesson_env env = challenge_env(p->run, p->challenge, player_part(p)->item, p->branch, p->step);
+    int n = expr_parts(player_question(p)->answer, part, GOAL_PARTS), holding = 0;
+    for (int i = 0; i < n; i++) {
+        struct err ignored = {0};
+        bool holds = false;
+        if (expr_truth(part[i], &env, &holds, &ignored) == 0 && holds)
+            holding++;
+        else
+            add_missing(part[i], &env, &missing);
+    }
+    if (n > 1)
+        buf_printf(out, "Of the goal %d of %d hold%s. ", holding, n, holding == 1 ? "s" : "");
+    buf_printf(out, "Not yet: %s\n", buf_text(&missing));
+    buf_free(&missing);
+}
+
+/* After a command that did not reach the goal. */
+static void add_goal(const struct player *p, struct pieces *s)
+{
+    struct buf b = {0};
+    player_goal(p, &b);
+    add_words(s, false, "%.*s", b.len > 390 ? 390 : (int)b.len - 1, buf_text(&b));
+    buf_free(&b);
+}
+
 /* *fresh: the hint that was asked for last. */
 static void add_hints(const struct player *p, struct pieces *s, int *fresh)
 {
@@ -473,6 +553,27 @@ static void add_hints(const struct player *p, struct pieces *s, int *fresh)
     buf_free(&b);
 }
 
+/* The verdict, and what the screen shows for it. */
+static void add_shown(const struct player *p, struct pieces *s, const char *verdict)
+{
+    if (p->grade.request > 0)
+        add_words(s, true, "%s Shown is the tree in this race, at request %u%s.", verdict, p->grade.request,
+                  player_question(p)->decides_request == 0 ? ", the first one that went differently" : "");
+    else
+        add_words(s, true, "%s%s", verdict, p->grade.step > 0 ? " The step that decides it is shown." : "");
+}
+
+static void add_told(const struct player *p, struct pieces *s)
+{
+    struct buf b = {0};
+    char verdict[300];
+    struct err ignored = {0};
+    player_solution(p, &b, &ignored);
+    snprintf(verdict, sizeof verdict, "The answer: %.250s.", buf_text(&b));
+    add_shown(p, s, verdict);
+    buf_free(&b);
+}
+
 static void add_verdict(const struct player *p, struct pieces *s)
 {
     const struct question *q = player_question(p);
@@ -482,16 +583,14 @@ static void add_verdict(const struct player *p, struct pieces *s)
         soon = challenge_env(p->run, p->challenge, player_part(p)->item, p->branch, p->step);
         add_piece(s, &q->right, soon);
     }
-    if (p->phase == PHASE_RIGHT) {
+    if (p->phase == PHASE_RIGHT && p->told)
+        add_told(p, s);
+    else if (p->phase == PHASE_RIGHT)
         add_words(s, true, "Right.");
+    if (p->phase == PHASE_RIGHT)
         add_piece(s, &q->right, soon);
-    }
     if (p->phase == PHASE_WRONG) {
-        if (p->grade.request > 0)
-            add_words(s, true, "Not so. Shown is the tree in this race, at request %u%s.", p->grade.request,
-                      q->decides_request == 0 ? ", the first one that went differently" : "");
-        else
-            add_words(s, true, p->grade.step > 0 ? "Not so. The step that decides it is shown." : "Not so.");
+        add_shown(p, s, "Not so.");
         add_piece(s, p->grade.say, soon);
     }
 }
@@ -512,6 +611,8 @@ int player_pieces(const struct player *p, struct piece *out, int *fresh)
     add_question(p, &s);
     if (part->kind == STOP_DO)
         add_challenge(p, &s);
+    if (part->kind == STOP_DO && p->phase == PHASE_DO && p->commands > 0)
+        add_goal(p, &s);
     *fresh = s.n;
     add_hints(p, &s, fresh);
     if (p->phase == PHASE_RIGHT || p->phase == PHASE_WRONG || p->phase == PHASE_SOLVED)

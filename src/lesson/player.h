@@ -9,7 +9,8 @@
  *      PHASE_DO ──commands──> PHASE_SOLVED ──next──> the next part
  *
  * A part without a word before its action begins with the action. A question that was answered or left out once may be
- * passed by the key that goes on, when the learner has come back to it.
+ * passed by the key that goes on, when the learner has come back to it. Who gives up (the solution was shown, the question
+ * is left out) is told what is right and sees the deciding step, too: PHASE_RIGHT, told.
  *
  * After every call, scene/branch/step say where the screen stands and `limit` how far the reader may go: what has not
  * been shown yet stays hidden. Nothing ever moves by itself.
@@ -40,6 +41,7 @@ struct player {
     uint32_t tries;             /* wrong answers to this question */
     struct grade grade;         /* of the last answer, */
     char answered[64];          /* which was this */
+    bool told;                  /* it was not given, but told */
     struct lesson_scene *scene; /* what the screen shows; NULL: nothing has run yet */
     int branch;
     uint32_t step, limit;       /* limit: of branch 0 of a scene of the lesson */
@@ -64,11 +66,12 @@ int player_goto(struct player *p, size_t part, struct err *e);
 
 /* Answer the open question (grade.h), or answer it anew after a wrong answer. 1: no question is open; -1 and *e: not understood, nothing has changed. */
 int player_answer(struct player *p, const char *answer, struct err *e);
+int player_reveal(struct player *p, struct err *e); /* who gives up is told what is right; nothing is noted; as player_answer */
 bool player_hint(struct player *p);                 /* one more hint, then the solution; false: nothing to hint at */
 bool player_ask_again(struct player *p);            /* after a wrong answer, back to the question; false: there was none */
 bool player_may_go_on(const struct player *p);      /* a question is answered or passed, or its solution was shown */
 bool player_begins_anew(const struct player *p);    /* what is shown is from before, the next action has an engine of its own */
-bool player_decided(const struct player *p);        /* a wrong answer was given, and a step that decides it is shown */
+bool player_decided(const struct player *p);        /* a step that decides the question is shown: a wrong answer, or one that was told */
 
 /* A challenge: run a line from a moment of its scene. Counts it if it ran. The goal is asked afterwards. */
 int player_command(struct player *p, int branch, uint32_t at, const char *line, struct err *e);
@@ -93,6 +96,9 @@ bool player_token_in(const struct player *p, uint32_t slot, uint32_t *i);
 enum { PLAYER_PIECES = 48 };
 /* Fill pieces in reading order; returns how many. What the learner did last stands at the end, behind piece *fresh. */
 int player_pieces(const struct player *p, struct piece *out, int *fresh);
+
+/* Append a line on how far the open challenge's goal is reached. */
+void player_goal(const struct player *p, struct buf *out);
 
 /* The next command of a solution, for those who are shown it; the answer of a question. Append. */
 int player_solution(const struct player *p, struct buf *out, struct err *e);

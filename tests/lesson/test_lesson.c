@@ -587,6 +587,16 @@ static void hints(void **state)
     }
     assert_non_null(strstr(piece[last - 1].words, "The solution: 3"));
     assert_true(player_may_go_on(&p));
+    size_t at = p.at;
+    assert_int_equal(player_next(&p, &e), 0); /* who was shown the solution reads why, too, and nothing is noted */
+    assert_true(p.at == at && p.phase == PHASE_RIGHT && p.told && player_decided(&p) && p.step == p.grade.step);
+    last = player_pieces(&p, piece, &fresh);
+    assert_string_equal(piece[fresh].words, "The answer: 3. The step that decides it is shown.");
+    assert_true(last == fresh + 2 && piece[fresh + 1].prose == &player_question(&p)->right);
+    assert_int_equal(progress_value(&none, FACT_RIGHT, "split", "how-much-new", 0), 0);
+    assert_int_equal(player_reveal(&p, &e), 1);
+    assert_int_equal(player_next(&p, &e), 0);
+    assert_int_equal(p.at, at + 1);
     player_done(&p);
     progress_done(&none);
     lesson_run_free(r);
@@ -852,12 +862,54 @@ static void goal_of_what_is_not_there(void **state)
     go_to_kind(&p, STOP_DO);
     assert_int_equal(player_command(&p, p.branch, p.step, "insert \"a\"", &e), 0);
     assert_int_equal(p.phase, PHASE_DO);
+    struct buf b = {0};
+    player_goal(&p, &b);
+    assert_string_equal(buf_text(&b), "Not yet: len(B) == 2\n");
+    buf_free(&b);
     assert_int_equal(player_command(&p, p.branch, p.step, "insert \"bc\"", &e), 0);
     assert_int_equal(p.phase, PHASE_SOLVED);
     player_done(&p);
     progress_done(&none);
     lesson_run_free(r);
     lesson_free(l);
+}
+
+/* What is missing for a goal, part by part, with what is there instead. */
+static void goal_in_parts(void **state)
+{
+    (void)state;
+    static const struct { const char *goal, *says; } CASES[] = {
+        {"nodes == 2", "Not yet: nodes == 2 (now 1)\n"},
+        {"nodes == 1 and used == 5", "Of the goal 1 of 2 holds. Not yet: used == 5 (now 3)\n"},
+        {"nodes == 1 and used == 5 and edge(A) == \"abx\"",
+         "Of the goal 1 of 3 holds. Not yet: used == 5 (now 3); edge(A) == \"abx\" (now abc)\n"},
+        {"nodes == 1 and (used == 5 or used == 6 and free == 1)",
+         "Of the goal 1 of 2 holds. Not yet: (used == 5 or used == 6 and free == 1)\n"},
+        {"used == 3 and len(B) == nodes + 1 and nodes == used - 1 and 1 < 2",
+         "Of the goal 2 of 4 hold. Not yet: len(B) == nodes + 1; nodes == used - 1 (now 1 and 2)\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct err e = {0};
+        struct buf b = {0}, said = {0};
+        buf_printf(&b, "%s```ask do q\ntext: x\nstart:\n  tokens letters\n  pool 8\nallow: insert\ngoal: %s\npar: 2\nsolution:\n"
+                       "  insert \"a\"\nhint: a\nhint: b\nhint: c\n```\n" END, BODY, CASES[i].goal);
+        struct lesson *l = parse(buf_text(&b), &e);
+        struct lesson_run *r = l != NULL ? lesson_run_new(l, &HOST, &e) : NULL;
+        struct progress none = {0};
+        struct player p;
+        if (r == NULL || player_init(&p, r, &none, true, &e) != 0)
+            fail_msg("%s", e.what);
+        go_to_kind(&p, STOP_DO);
+        assert_int_equal(player_command(&p, p.branch, p.step, "insert \"abc\"", &e), 0);
+        player_goal(&p, &said);
+        assert_string_equal(buf_text(&said), CASES[i].says);
+        player_done(&p);
+        progress_done(&none);
+        lesson_run_free(r);
+        lesson_free(l);
+        buf_free(&said);
+        buf_free(&b);
+    }
 }
 
 /* docs/writing-lessons.md lists the figures as the program does. */
@@ -882,7 +934,7 @@ int main(void)
         cmocka_unit_test(no_memory),    cmocka_unit_test(predict_then_reveal),
         cmocka_unit_test(no_step_to_show), cmocka_unit_test(into_the_race), cmocka_unit_test(another_race), cmocka_unit_test(hints),
         cmocka_unit_test(no_empty_page),
-        cmocka_unit_test(undo_counts), cmocka_unit_test(the_policy_is_played),  cmocka_unit_test(goal_of_what_is_not_there), cmocka_unit_test(merging),             cmocka_unit_test(damaged),
+        cmocka_unit_test(undo_counts), cmocka_unit_test(the_policy_is_played),  cmocka_unit_test(goal_of_what_is_not_there), cmocka_unit_test(goal_in_parts), cmocka_unit_test(merging),             cmocka_unit_test(damaged),
         cmocka_unit_test(figures_in_docs),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);

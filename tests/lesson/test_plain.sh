@@ -47,6 +47,13 @@ verdict $? 'a lesson goes on where it was left'
 printf '\n: insert "zebra"\nshow\n' | "$program" lesson split --plain --no-save > "$dir/out"
 grep -q 'beside the path' "$dir/out" && sed -n '/beside the path/,$p' "$dir/out" | grep -q '^> tree: 1 node '
 verdict $? 'what is tried does not move the lesson'
+printf '\n\n\nskip\n' | "$program" lesson split --plain --no-save > "$dir/out"
+grep -q 'The answer: 3. The step that decides it is shown' "$dir/out" && grep -q 'MATCHED.* units=8 ' "$dir/out"
+verdict $? 'who leaves a question out is told the answer and the step that decides it'
+"$program" lesson keys split --plain | sed '/insert "[^"]*"$/,$d' | lines > "$dir/most"
+{ cat "$dir/most"; echo 'insert "ab"'; echo show; } | "$program" lesson split --plain --no-save > "$dir/out"
+grep -q 'Not yet: nodes == [0-9]* (now 1)' "$dir/out"
+verdict $? 'a challenge says how far its goal is'
 n=$("$program" lesson check lessons/*.md | grep -c ': ok: ') && [ "$n" = "$(ls lessons/*.md | wc -l)" ]
 verdict $? "every lesson's keys, links and needs name what there is ($n lessons)"
 mkdir -p "$dir/course/data" "$dir/course/lessons"

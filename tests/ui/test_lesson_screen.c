@@ -304,6 +304,16 @@ static const struct words_of_screen {
     /* all of the tree where there is room, and a mark where there is not */
     {BUSHY, "~~~", 80, 24, "H  \"g\"", "more"},
     {BUSHY, "~~~", 60, 16, "8 tokens; +2 more", NULL},
+    /* who gives up reads why */
+    {LESSON, "~~~hhhh~", 80, 24, "The answer: 3. The step that decides it is shown.", "Hint 4"},
+    {LESSON, "~~~hhhh~", 80, 24, "is split after", "answer: _"},
+    {LESSON, "~~~s", 80, 24, "The answer: 3.", "answer: _"},
+    {LESSON, "~~~s~", 80, 24, "match_prefix", "The answer"},
+    {LESSON, "~~~ss", 80, 24, "match_prefix", "The answer"},
+    /* how far a goal is reached */
+    {LESSON, "~~~3~~~~", 80, 24, "Commands so far: 0", "Not yet"},
+    {LESSON, "~~~3~~~~:insert \"ab\"~", 80, 24, "Not yet: nodes == 3 (now 1)", NULL},
+    {LESSON, "~~~3~~~~:insert \"ab\"~:insert \"ac\"~", 80, 24, "Solved", "Not yet"},
     /* keys that do something here */
     {LESSON, "~~", 80, 24, "Left back", "Right step"},
     {LESSON, "~", 80, 24, "Right step", "Left back"},
