@@ -801,7 +801,7 @@ static int do_action(struct runner *r, const struct script_command *c, struct ru
     case RXS_SET: return engine_set_policy(r->engine, script_count(c, "name", 0), e);
     case RXS_RESET: return engine_reset(r->engine, e);
     case RXS_POISON: return do_poison(r, c, e);
-    case RXS_SHARE: return engine_share(r->engine, script_count(c, "slot", 0), script_count(c, "with", 0), e);
+    case RXS_SHARE: return engine_share(r->engine, script_count(c, "slot", 0), script_count(c, "other_slot", 0), e);
     case RXS_SAY: return engine_note(r->engine, script_text(c, "text"), e);
     default: return 0;
     }

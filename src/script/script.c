@@ -104,13 +104,24 @@ static void spec_write_value(const char *spec, struct buf *b)
         buf_puts(b, type_word(*type));
 }
 
+/* An operand that is a number is called by its own name: "share SLOT OTHER_SLOT". */
+static void operand_write(const char *spec, struct buf *b)
+{
+    if (strchr("cz", spec_type(spec)) == NULL) {
+        spec_write_value(spec, b);
+        return;
+    }
+    for (size_t i = 0; i < spec_name_len(spec); i++)
+        buf_putc(b, spec[i] >= 'a' && spec[i] <= 'z' ? (char)(spec[i] - 'a' + 'A') : spec[i]);
+}
+
 void script_synopsis(enum script_kind kind, struct buf *b)
 {
     const struct script_command_info *info = &COMMANDS[kind];
     buf_puts(b, info->name);
     for (const char *s = info->operands; *s != '\0'; s = spec_next(s)) {
         buf_putc(b, ' ');
-        spec_write_value(s, b);
+        operand_write(s, b);
     }
     for (const char *s = info->options; *s != '\0'; s = spec_next(s)) {
         buf_printf(b, " [%.*s", (int)spec_name_len(s), s);
@@ -120,6 +131,13 @@ void script_synopsis(enum script_kind kind, struct buf *b)
         }
         buf_puts(b, spec_type(s) == 's' ? "]…" : "]");
     }
+}
+
+/* Would a name read as a name without quotes? */
+static bool stands_bare(const char *name)
+{
+    size_t n = strlen(name);
+    return name[0] != '#' && strpbrk(name, "\"\\;") == NULL && n > 0;
 }
 
 /* Texts are quoted; names, numbers and words stand bare. */
@@ -134,7 +152,7 @@ void script_write(const struct script_command *c, struct buf *b)
         buf_putc(b, ' ');
         if (!operand)
             buf_printf(b, "%.*s%s", (int)spec_name_len(a->spec), a->spec, type == '!' ? "" : "=");
-        if (type == 't' || type == 's')
+        if (type == 't' || type == 's' || (type != '!' && !stands_bare(a->text)))
             script_quote(a->text, a->len, b);
         else if (type != '!')
             buf_add(b, a->text, a->len);
@@ -205,11 +223,16 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-static bool skip_blanks(struct reader *r) /* false at the line's end or a comment */
+static bool in_word(const struct reader *r, const char *at)
+{
+    return at < r->end && !is_blank(*at) && *at != ';';
+}
+
+static bool skip_blanks(struct reader *r) /* false at the command's end or a comment */
 {
     while (r->at < r->end && is_blank(*r->at))
         r->at++;
-    return r->at < r->end && *r->at != '#';
+    return r->at < r->end && *r->at != '#' && *r->at != ';';
 }
 
 static int hex_digit(char c)
@@ -275,7 +298,7 @@ static int read_quoted(struct reader *r, struct buf *b)
         return err_hint(r->e, "a text ends on its own line; write \\n for a new line");
     }
     r->at++;
-    if (r->at < r->end && !is_blank(*r->at) && *r->at != '#')
+    if (r->at < r->end && !is_blank(*r->at) && *r->at != '#' && *r->at != ';')
         return complain(r, r->at, "'%c' stands directly behind a text: put a space between", *r->at);
     return 0;
 }
@@ -286,7 +309,7 @@ static int read_value(struct reader *r, struct buf *b)
     if (r->at < r->end && *r->at == '"')
         return read_quoted(r, b);
     const char *start = r->at;
-    while (r->at < r->end && !is_blank(*r->at) && *r->at != '"')
+    while (in_word(r, r->at) && *r->at != '"')
         r->at++;
     if (r->at < r->end && *r->at == '"')
         return complain(r, r->at, "a \" inside a word: put the whole text in quotes");
@@ -441,6 +464,14 @@ static struct typed typed_word(const char *at, size_t n)
     return t;
 }
 
+/* Was the last operand a text without quotes? Then what follows was probably meant to be its end. */
+static bool bare_text(const struct reader *r, const struct script_command_info *info)
+{
+    const struct script_arg *last = r->nargs > 0 ? &r->args[r->nargs - 1] : NULL;
+    return last != NULL && last->spec >= info->operands && last->spec < info->operands + strlen(info->operands) &&
+           spec_type(last->spec) == 't' && r->text[last->column - 1] != '"';
+}
+
 static int unknown_option(struct reader *r, const char *at, size_t n, const struct script_command_info *info)
 {
     char name[SCRIPT_ARGS][24];
@@ -458,12 +489,13 @@ static int unknown_option(struct reader *r, const char *at, size_t n, const stru
         complain(r, at, "%s has no option '%s'", info->name, typed.text);
     else
         complain(r, at, "'%s' is one too many for %s", typed.text, info->name);
+    bool value = at + n < r->end && at[n] == '=', text = !value && bare_text(r, info);
     if (near.name != NULL)
-        err_hint(r->e, "did you mean %s?", near.name);
+        err_hint(r->e, text ? "a text with spaces stands in quotes; or did you mean %s?" : "did you mean %s?", near.name);
     else if (names == 0)
-        err_hint(r->e, "%s takes %s", info->name,
-                 info->operands[0] == '\0' ? "nothing" : "no options; a text with spaces stands in quotes");
-    err_hint(r->e, "its options are %s; a text with spaces stands in quotes", buf_text(&all));
+        err_hint(r->e, "%s takes %s", info->name, info->operands[0] == '\0' ? "nothing more" : text ?
+                 "no options; a text with spaces stands in quotes" : "no options");
+    err_hint(r->e, "%sits options are %s", text ? "a text with spaces stands in quotes; " : "", buf_text(&all));
     buf_free(&all);
     return -1;
 }
@@ -483,7 +515,7 @@ static int read_option(struct reader *r, const struct script_command_info *info)
     if (*at == '"')
         return complain(r, at, "a text is one too many for %s", info->name);
     size_t n = 0;
-    while (at + n < r->end && !is_blank(at[n]) && at[n] != '=' && at[n] != '"')
+    while (in_word(r, at + n) && at[n] != '=' && at[n] != '"')
         n++;
     const char *spec = spec_find(info->options, at, n);
     if (spec == NULL)
@@ -498,20 +530,38 @@ static int read_option(struct reader *r, const struct script_command_info *info)
     }
     if (equals)
         r->at++;
-    if (equals ? r->at == r->end || is_blank(*r->at) : !skip_blanks(r))
+    if (equals ? !in_word(r, r->at) : !skip_blanks(r))
         return complain(r, at, "%.*s needs a value: %.*s=%s", (int)n, at, (int)n, at,
                         spec_type(spec) == '(' ? "WORD" : type_word(spec_type(spec)));
     return read_into(r, spec);
 }
 
+/* "a text", "a number of tokens", "the number of the other slot": what kind of value it is, by the operand's own name. */
+static void operand_phrase(const char *spec, struct buf *b)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%.*s", (int)spec_name_len(spec), spec);
+    for (char *c = name; *c != '\0'; c++)
+        *c = *c == '_' ? ' ' : *c;
+    const char *kind = spec_type(spec) == 't' ? "text" : "name";
+    switch (spec_type(spec)) {
+    case 't':
+    case 'n': buf_printf(b, strcmp(name, kind) == 0 ? "a %s" : "a %s (%s)", kind, name); break;
+    case 'p': buf_puts(b, "a policy"); break;
+    case '(': buf_puts(b, "a word"); break;
+    default: buf_printf(b, name[strlen(name) - 1] == 's' ? "a number of %s" : "the number of the %s", name); break;
+    }
+}
+
 static int missing_operand(struct reader *r, enum script_kind kind, const char *spec)
 {
-    struct buf synopsis = {0};
+    struct buf synopsis = {0}, what = {0};
     script_synopsis(kind, &synopsis);
-    complain(r, r->at, "%s needs %s %.*s here", COMMANDS[kind].name,
-             spec_type(spec) == '(' ? "the" : "a", (int)spec_name_len(spec), spec);
+    operand_phrase(spec, &what);
+    complain(r, r->at, "%s needs %s here", COMMANDS[kind].name, buf_text(&what));
     err_hint(r->e, "%.240s", buf_text(&synopsis));
     buf_free(&synopsis);
+    buf_free(&what);
     return -1;
 }
 
@@ -591,7 +641,7 @@ static int read_command(struct reader *r)
     const char *at = r->at;
     size_t n = 0;
     char name[32] = "";
-    while (at + n < r->end && !is_blank(at[n]) && at[n] != '#')
+    while (in_word(r, at + n) && at[n] != '#')
         n++;
     if (n < sizeof name)
         memcpy(name, at, n);
@@ -615,10 +665,14 @@ static int read_line(struct reader *r, const char *text, size_t n)
         complain(r, nul, "a NUL byte: this is no script");
         return -1;
     }
-    int rc = skip_blanks(r) ? read_command(r) : 0;
-    for (uint32_t i = 0; i < r->nargs; i++)
-        xfree(r->args[i].text);
-    r->nargs = 0;
+    int rc = 0;
+    for (bool more = true; more && rc == 0; r->at += more) {
+        rc = skip_blanks(r) ? read_command(r) : 0;
+        for (uint32_t i = 0; i < r->nargs; i++)
+            xfree(r->args[i].text);
+        r->nargs = 0;
+        more = r->at < r->end && *r->at == ';';
+    }
     return rc;
 }
 
@@ -792,6 +846,21 @@ int script_check(const struct script *s, const struct script_settings *with, str
             return -1;
     }
     return 0;
+}
+
+size_t script_last(const char *line)
+{
+    size_t begin = 0;
+    bool quoted = false;
+    for (size_t i = 0; line[i] != '\0'; i++) {
+        if (quoted && line[i] == '\\' && line[i + 1] != '\0')
+            i++;
+        else if (line[i] == '"')
+            quoted = !quoted;
+        else if (line[i] == ';' && !quoted)
+            begin = i + 1 + strspn(line + i + 1, " ");
+    }
+    return begin;
 }
 
 void script_quote(const char *text, size_t len, struct buf *b)

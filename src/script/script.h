@@ -9,7 +9,8 @@
  *
  * One command a line: a word, its operands in order, then options as name=value (a flag is its name
  * alone). A value is a bare word or a "text" with the escapes \" \\ \n \t \xHH \u{HEX}; # begins a
- * comment. Settings come before the first action, because a world is made with them.
+ * comment. Several stand on one line with ; between them (a ; in a text stands in quotes). Settings come before the
+ * first action, because a world is made with them.
  *
  * Parsing runs nothing. A script that runs is immutable and owns all its texts; any thread may read it. Errors
  * name file, line and column, what was found there and what is possible.
@@ -85,7 +86,7 @@ enum script_role {
     X(RESET, "reset", ACTION, "", "", "forget the whole cache")                                              \
     X(POISON, "poison", ACTION, "slot:z", "layer:c head:c dim:c part:(key|value) bit:c",                     \
       "flip a bit of the KV row behind a slot, on purpose (the sign of all of it, unless options say less)") \
-    X(SHARE, "share", ACTION, "slot:z with:z", "",                                                           \
+    X(SHARE, "share", ACTION, "slot:z other_slot:z", "",                                                           \
       "let a slot hold the KV row of another token, on purpose")                                             \
     X(SAY, "say", ACTION, "text:t", "", "a step that only says something")                                   \
     X(REST, "rest", PROMPT, "", "policy:p swap:! from:t to:t",                                               \
@@ -192,6 +193,9 @@ void script_synopsis(enum script_kind kind, struct buf *b);
 
 /* Append a command as one line that parses to the same command. */
 void script_write(const struct script_command *c, struct buf *b);
+
+/* Where the last command of a line that is still typed begins. */
+size_t script_last(const char *line);
 
 /* Append text as a quoted string of the language. */
 void script_quote(const char *text, size_t len, struct buf *b);

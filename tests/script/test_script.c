@@ -29,13 +29,20 @@ static const struct bad BAD[] = {
     {"\"x\"", "t.rxs:1:1: '\"x\"' is no command", COMMANDS_ARE},
     {"insert", "t.rxs:1:7: insert needs a text here", "insert TEXT [ns=TEXT] [priority=NUMBER]"},
     {"insert # nothing", "t.rxs:1:8: insert needs a text here", "insert TEXT [ns=TEXT] [priority=NUMBER]"},
-    {"rules", "t.rxs:1:6: rules needs the name here", "rules classic|unified"},
+    {"rules", "t.rxs:1:6: rules needs a word here", "rules classic|unified"},
+    {"evict 3; evic 4", "t.rxs:1:10: 'evic' is no command", "did you mean evict?"},
+    {"evict 3;\nevict ; 4", "t.rxs:2:7: evict needs a number of tokens here", "evict TOKENS"},
+    {"share 3", "t.rxs:1:8: share needs the number of the other slot here", "share SLOT OTHER_SLOT"},
     {"insert the cat", "t.rxs:1:12: 'cat' is one too many for insert",
-     "its options are ns, priority; a text with spaces stands in quotes"},
+     "a text with spaces stands in quotes; its options are ns, priority"},
+    {"request Why is the sky blue?", "t.rxs:1:13: 'is' is one too many for request",
+     "a text with spaces stands in quotes; or did you mean ns?"},
+    {"request \"Why?\" nss", "t.rxs:1:16: 'nss' is one too many for request", "did you mean ns?"},
+    {"say good day", "t.rxs:1:10: 'day' is one too many for say", "say takes no options; a text with spaces stands in quotes"},
     {"insert \"a\" \"b\"", "t.rxs:1:12: a text is one too many for insert", ""},
-    {"reset now", "t.rxs:1:7: 'now' is one too many for reset", "reset takes nothing"},
+    {"reset now", "t.rxs:1:7: 'now' is one too many for reset", "reset takes nothing more"},
     {"evict 3 4", "t.rxs:1:9: '4' is one too many for evict",
-     "evict takes no options; a text with spaces stands in quotes"},
+     "evict takes no options"},
     {"insert a nss=b", "t.rxs:1:10: insert has no option 'nss'", "did you mean ns?"},
     {"request a max=3 max=4", "t.rxs:1:17: max is given twice", ""},
     {"request a max=", "t.rxs:1:11: max needs a value: max=COUNT", ""},
@@ -138,6 +145,84 @@ static void every_form_is_read(void **state)
     script_free(s);
 }
 
+/* ; parts commands where a word or a text ends, and nowhere else. */
+static void several_on_one_line(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct script *s = parse(";; insert \"a;b\";insert a ;insert \"c # d\" ns=x; reset;evict 3;# insert no\n"
+                             "request x raw; request y label=\"q;\" max=3 ;\nlock \"n;\" z;unlock \"n;\"",
+                             &e);
+    assert_non_null(s);
+    static const struct { uint32_t line, column; const char *text; } IS[] = {
+        {1, 4, "insert \"a;b\""}, {1, 17, "insert \"a\""}, {1, 27, "insert \"c # d\" ns=\"x\""}, {1, 48, "reset"}, {1, 54, "evict 3"},
+        {2, 1, "request \"x\" raw"}, {2, 16, "request \"y\" label=\"q;\" max=3"}, {3, 1, "lock \"n;\" \"z\""}, {3, 13, "unlock \"n;\""},
+    };
+    assert_non_null(s);
+    assert_int_equal(s->count, ARRAY_LEN(IS));
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct buf b = {0};
+        script_write(&s->command[i], &b);
+        assert_string_equal(buf_text(&b), IS[i].text);
+        assert_int_equal(s->command[i].line, IS[i].line);
+        assert_int_equal(s->command[i].column, IS[i].column);
+        buf_free(&b);
+    }
+    script_free(s);
+}
+
+/* A value of an operand's type, as it is typed. */
+static const char *sample(const char *spec)
+{
+    static char word[40];
+    const char *type = strchr(spec, ':') + 1;
+    if (*type == '(') {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(type + 1, "|)"), type + 1);
+        return word;
+    }
+    return strchr("cz", *type) != NULL ? "1" : *type == 'p' ? "lru" : "x";
+}
+
+/* "a number of tokens", "the number of the slot", "a text (dir)": what is missing is said in English. */
+static void check_missing(const char *command, const char *what)
+{
+    static const char *const FORMS[] = {"a text", "a name", "a word", "a policy"};
+    char text[80];
+    size_t n = strlen(command), len = strlen(what);
+    assert_true(strncmp(what, command, n) == 0 && strncmp(what + n, " needs ", 7) == 0);
+    assert_true(len > 5 && strcmp(what + len - 5, " here") == 0);
+    snprintf(text, sizeof text, "%.*s", (int)(len - 5 - n - 7), what + n + 7);
+    bool plural = text[strlen(text) - 1] == 's', good = false;
+    for (size_t i = 0; i < ARRAY_LEN(FORMS); i++) {
+        size_t form = strlen(FORMS[i]);
+        good = good || (strncmp(text, FORMS[i], form) == 0 && (text[form] == '\0' || (text[form] == ' ' && text[form + 1] == '(')));
+    }
+    good = good || (strncmp(text, "a number of ", 12) == 0 && plural) || (strncmp(text, "the number of the ", 18) == 0 && !plural);
+    if (!good || strchr(text, '_') != NULL)
+        fail_msg("\"%s\" is no English", what);
+}
+
+static void every_missing_operand_is_named(void **state)
+{
+    (void)state;
+    int missing = 0;
+    for (int k = 0; k < RXS_COUNT; k++) {
+        const struct script_command_info *info = script_info((enum script_kind)k);
+        struct buf line = {0};
+        buf_puts(&line, info->name);
+        for (const char *spec = info->operands; *spec != '\0'; missing++) {
+            struct err e = {0};
+            assert_null(script_parse("", buf_text(&line), line.len, 1, &e));
+            check_missing(info->name, e.what);
+            buf_printf(&line, " %s", sample(spec));
+            spec += strcspn(spec, " ");
+            spec += *spec == ' ';
+        }
+        buf_free(&line);
+    }
+    assert_int_equal(missing, 30);
+}
+
 static void quoting_is_undone_by_parsing(void **state)
 {
     (void)state;
@@ -166,7 +251,7 @@ static void random_bytes_are_survived(void **state)
 {
     (void)state;
     static const char *const PIECES[] = {"insert", " ", "\"", "\\", "=", "#", "max", "request", "\n", "ns", "expect",
-                                         "a", "1", "pool", "policy", "lru", "\\u{", "}", "event", "raw", "\xff", "\0"};
+                                         "a", "1", ";", "pool", "policy", "lru", "\\u{", "}", "event", "raw", "\xff", "\0"};
     struct prng r;
     prng_seed(&r, 11);
     int good = 0, bad = 0;
@@ -227,7 +312,8 @@ int main(void)
         cmocka_unit_test(bad_input_names_its_place),   cmocka_unit_test(a_nul_byte_is_refused),
         cmocka_unit_test(every_form_is_read),          cmocka_unit_test(quoting_is_undone_by_parsing),
         cmocka_unit_test(random_bytes_are_survived),   cmocka_unit_test(no_memory_is_an_error),
-        cmocka_unit_test(near_names_are_found),
+        cmocka_unit_test(near_names_are_found),        cmocka_unit_test(several_on_one_line),
+        cmocka_unit_test(every_missing_operand_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
