@@ -1,5 +1,6 @@
 #include "trace/conversations.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,47 +8,49 @@
 #include "base/xalloc.h"
 #include "model/chat.h"
 #include "model/config.h"
+#include "script/script.h"
+#include "trace/excerpt.h"
 
 enum { MESSAGES = 4096 };
 
-struct reader {
+struct talks {
     const char *name;
     size_t line;
     const struct model *m;
-    const struct conversations *how;
-    struct buf body;               /* the requests; the settings come before them, once all is known */
+    struct conversations how;
     struct chat_message *message;  /* (messages) of the line at hand */
     char **text;                   /* (messages) owned: their texts */
     size_t messages, message_cap, text_cap;
+    size_t at, turn;               /* the message to look at next; requests of this line so far */
+    uint64_t seen;                 /* requests of the file so far, those that are not taken, too */
     struct ids prompt, whole;      /* of the request at hand */
     uint32_t *number;              /* (vocab) hashes_only: a token's number + 1 */
     uint32_t numbers;
-    uint64_t all;                  /* tokens of prompts and answers */
-    struct conversations_summary *sum;
-    struct err *e;
+    struct conversations_summary sum;
+    struct err *e;                 /* of the call at hand */
 };
 
-static int bad(struct reader *r, const char *field, const char *reason)
+static int bad(struct talks *r, const char *field, const char *reason)
 {
     return err_set(r->e, "%.200s: line %zu: field \"%.60s\": %s", r->name, r->line, field, reason);
 }
 
-static int no_memory(struct reader *r)
+static int no_memory(struct talks *r)
 {
-    return err_memory(r->e, r->body.len, "conversations");
+    return err_memory(r->e, r->messages * sizeof *r->message, "conversations");
 }
 
-static void forget_line(struct reader *r)
+static void forget_line(struct talks *r)
 {
     for (size_t i = 0; i < r->messages; i++)
         xfree(r->text[i]);
-    r->messages = 0;
+    r->messages = r->at = r->turn = 0;
 }
 
 /* ---- one message ------------------------------------------------------------------------------------------ */
 
 /* The text of a list of parts, one after another. */
-static int parts_text(struct reader *r, const json_t *parts, const char *field, struct buf *out)
+static int parts_text(struct talks *r, const json_t *parts, const char *field, struct buf *out)
 {
     for (size_t i = 0; i < json_array_size(parts); i++) {
         const json_t *part = json_array_get(parts, i), *text = json_object_get(part, "text");
@@ -59,7 +62,7 @@ static int parts_text(struct reader *r, const json_t *parts, const char *field, 
     return 0;
 }
 
-static int content_text(struct reader *r, const json_t *content, const char *field, struct buf *out)
+static int content_text(struct talks *r, const json_t *content, const char *field, struct buf *out)
 {
     if (json_is_array(content))
         return parts_text(r, content, field, out);
@@ -69,7 +72,7 @@ static int content_text(struct reader *r, const json_t *content, const char *fie
     return 0;
 }
 
-static int check_role(struct reader *r, const json_t *v, const char *where, const char **role)
+static int check_role(struct talks *r, const json_t *v, const char *where, const char **role)
 {
     static const char *const ROLES[] = {"system", "user", "assistant"};
     const char *given = json_string_value(json_object_get(v, "role"));
@@ -86,7 +89,7 @@ static int check_role(struct reader *r, const json_t *v, const char *where, cons
     return bad(r, field, "system, user or assistant is needed");
 }
 
-static int read_message(struct reader *r, const json_t *v, size_t i)
+static int read_message(struct talks *r, const json_t *v, size_t i)
 {
     char where[32], field[64];
     const char *role = NULL;
@@ -114,7 +117,7 @@ static int read_message(struct reader *r, const json_t *v, size_t i)
 
 /* ---- one request ------------------------------------------------------------------------------------------ */
 
-static uint32_t number_of(struct reader *r, uint32_t token)
+static uint32_t number_of(struct talks *r, uint32_t token)
 {
     if (r->number == NULL)
         return token;
@@ -123,15 +126,15 @@ static uint32_t number_of(struct reader *r, uint32_t token)
     return r->number[token] - 1;
 }
 
-static void write_ids(struct reader *r, const struct ids *ids)
+static void write_ids(struct talks *r, const struct ids *ids, struct buf *out)
 {
-    buf_puts(&r->body, " \"");
+    buf_puts(out, " \"");
     for (size_t i = 0; i < ids->len; i++)
-        buf_printf(&r->body, "%s%u", i > 0 ? " " : "", number_of(r, ids->at[i]));
-    buf_putc(&r->body, '"');
+        buf_printf(out, "%s%u", i > 0 ? " " : "", number_of(r, ids->at[i]));
+    buf_putc(out, '"');
 }
 
-static int render(struct reader *r, size_t n, bool prompt, struct ids *out)
+static int render(struct talks *r, size_t n, bool prompt, struct ids *out)
 {
     struct err inner = {0};
     ids_clear(out);
@@ -140,56 +143,63 @@ static int render(struct reader *r, size_t n, bool prompt, struct ids *out)
     return 0;
 }
 
-static void count(struct reader *r, size_t answer)
+static void count(struct talks *r, size_t answer)
 {
     const struct model_config *c = model_get_config(r->m);
-    r->sum->requests++;
-    r->sum->tokens += r->prompt.len;
-    r->all += r->prompt.len + answer + 1;
-    if (r->prompt.len > r->sum->longest)
-        r->sum->longest = r->prompt.len;
-    r->sum->too_long += r->prompt.len + answer > c->context;
+    r->sum.requests++;
+    r->sum.tokens += r->prompt.len;
+    r->sum.all += r->prompt.len + answer + 1;
+    if (r->prompt.len > r->sum.longest)
+        r->sum.longest = r->prompt.len;
+    r->sum.too_long += r->prompt.len + answer > c->context;
 }
 
 /* The first n messages as a prompt; the next one, if there is one, is the answer. */
-static int write_request(struct reader *r, size_t n, size_t turn)
+static int write_request(struct talks *r, size_t n, struct buf *out)
 {
     bool answered = n < r->messages;
     if (render(r, n, true, &r->prompt) != 0 || render(r, answered ? n + 1 : n, !answered, &r->whole) != 0)
         return -1;
     size_t answer = r->whole.len > r->prompt.len ? r->whole.len - r->prompt.len : 1;
-    if (r->how->max != 0 && answer > r->how->max)
-        answer = r->how->max;
+    if (r->how.max != 0 && answer > r->how.max)
+        answer = r->how.max;
     count(r, answer);
-    buf_puts(&r->body, r->how->hashes_only ? "match" : "request");
-    write_ids(r, &r->prompt);
-    if (r->how->hashes_only) {
-        buf_puts(&r->body, "\ninsert");
-        write_ids(r, &r->whole);
+    buf_puts(out, r->how.hashes_only ? "match" : "request");
+    write_ids(r, &r->prompt, out);
+    if (r->how.hashes_only) {
+        buf_puts(out, "\ninsert");
+        write_ids(r, &r->whole, out);
     } else {
-        buf_printf(&r->body, " ids max=%zu label=\"c%zu.%zu\"", answer, r->sum->conversations, turn);
+        buf_printf(out, " ids max=%zu label=\"c%zu.%zu\"", answer, r->sum.conversations, r->turn);
     }
-    buf_putc(&r->body, '\n');
-    return r->body.failed ? no_memory(r) : 0;
+    buf_putc(out, '\n');
+    return out->failed ? no_memory(r) : 0;
 }
 
-static int write_requests(struct reader *r)
+/* Does message i ask for an answer: is it a user's, answered or the last? */
+static bool asks(const struct talks *r, size_t i)
 {
-    size_t turn = 0;
-    r->sum->conversations++;
-    for (size_t i = 0; i < r->messages; i++) {
-        bool last = i + 1 == r->messages;
-        if (strcmp(r->message[i].role, "user") != 0 || (!last && strcmp(r->message[i + 1].role, "assistant") != 0))
+    bool last = i + 1 == r->messages;
+    return strcmp(r->message[i].role, "user") == 0 && (last || strcmp(r->message[i + 1].role, "assistant") == 0);
+}
+
+int talks_request(struct talks *r, struct buf *out, struct err *e)
+{
+    r->e = e;
+    while (r->at < r->messages) {
+        if (!asks(r, r->at++))
             continue;
-        if (write_request(r, i + 1, ++turn) != 0)
-            return -1;
+        r->turn++;
+        r->seen++;
+        if (r->seen >= r->how.first && (r->how.last == 0 || r->seen <= r->how.last))
+            return write_request(r, r->at, out) == 0 ? 1 : -1;
     }
-    return turn > 0 ? 0 : bad(r, "messages", "no user message asks for an answer");
+    return 0;
 }
 
 /* ---- lines ------------------------------------------------------------------------------------------------ */
 
-static int read_conversation(struct reader *r, const json_t *v)
+static int read_conversation(struct talks *r, const json_t *v)
 {
     const json_t *body = json_object_get(v, "body"), *o = body != NULL ? body : v;
     const json_t *list = json_is_array(v) ? v : json_object_get(o, "messages");
@@ -204,10 +214,14 @@ static int read_conversation(struct reader *r, const json_t *v)
     for (size_t i = 0; i < json_array_size(list); i++)
         if (read_message(r, json_array_get(list, i), i) != 0)
             return -1;
-    return write_requests(r);
+    r->sum.conversations++;
+    for (size_t i = 0; i < r->messages; i++)
+        if (asks(r, i))
+            return 0;
+    return bad(r, "messages", "no user message asks for an answer");
 }
 
-static int read_line(struct reader *r, const char *line, size_t n)
+static int read_line(struct talks *r, const char *line, size_t n)
 {
     json_error_t why;
     json_t *v = json_loadb(line, n, JSON_ALLOW_NUL, &why);
@@ -218,51 +232,135 @@ static int read_line(struct reader *r, const char *line, size_t n)
     return rc;
 }
 
-static int read_lines(struct reader *r, const char *bytes, size_t len)
+int talks_line(struct talks *r, const char *line, size_t n, struct err *e)
 {
-    for (size_t at = 0; at < len;) {
-        const char *end = memchr(bytes + at, '\n', len - at);
-        size_t n = end != NULL ? (size_t)(end - bytes) - at : len - at, blank = 0;
-        while (blank < n && strchr(" \t\r", bytes[at + blank]) != NULL && bytes[at + blank] != '\0')
-            blank++;
-        r->line++;
-        if (blank < n && read_line(r, bytes + at, n) != 0)
-            return -1;
-        at += n + 1;
-    }
-    return r->sum->requests > 0 ? 0 : err_set(r->e, "%.200s holds no conversations", r->name);
+    size_t blank = 0;
+    r->e = e;
+    r->line++;
+    forget_line(r);
+    while (blank < n && strchr(" \t\r", line[blank]) != NULL && line[blank] != '\0')
+        blank++;
+    return blank < n ? read_line(r, line, n) : 0;
 }
 
-static int write_script(struct reader *r, struct buf *out)
+/* ---- a file ----------------------------------------------------------------------------------------------- */
+
+struct talks *talks_new(const char *name, const struct model *m, const struct conversations *how, struct err *e)
 {
-    uint64_t page = r->how->page > 0 ? r->how->page : 1;
-    uint64_t pool = r->how->pool != 0 ? r->how->pool : (r->all + r->sum->requests * page + page - 1) / page * page;
+    struct talks *r = xcalloc(1, sizeof *r);
+    size_t vocab = model_get_config(m)->vocab;
+    if (r != NULL)
+        *r = (struct talks){.name = name, .m = m, .how = *how};
+    if (r != NULL && how->hashes_only)
+        r->number = xcalloc(vocab, sizeof *r->number);
+    if (r != NULL && (!how->hashes_only || r->number != NULL))
+        return r;
+    err_memory(e, vocab * sizeof *r->number, "conversations");
+    talks_free(r);
+    return NULL;
+}
+
+void talks_free(struct talks *r)
+{
+    if (r == NULL)
+        return;
+    forget_line(r);
+    xfree(r->message);
+    xfree(r->text);
+    xfree(r->number);
+    ids_free(&r->prompt);
+    ids_free(&r->whole);
+    xfree(r);
+}
+
+size_t talks_line_number(const struct talks *r)
+{
+    return r->line;
+}
+
+const struct conversations_summary *talks_summary(const struct talks *r)
+{
+    return &r->sum;
+}
+
+uint64_t talks_pool(const struct talks *r)
+{
+    uint64_t page = r->how.page > 0 ? r->how.page : 1;
+    return r->how.pool != 0 ? r->how.pool : (r->sum.all + r->sum.requests * page + page - 1) / page * page;
+}
+
+int talks_head(const struct talks *r, const char *title, uint64_t pool, struct buf *out, struct err *e)
+{
     if (pool > UINT32_MAX / 2)
-        return err_set(r->e, "%.200s: its requests have more tokens than a pool can hold; give --pool", r->name);
-    buf_printf(out, "title \"%zu conversation%s\"\n%spool %u\npage %u\n%s", r->sum->conversations,
-               r->sum->conversations == 1 ? "" : "s", r->how->hashes_only ? "tokens ids\n" : "", (uint32_t)pool,
-               (uint32_t)page, r->how->more);
-    buf_add(out, r->body.data, r->body.len);
-    return out->failed ? no_memory(r) : 0;
+        return err_set(e, "%.200s: its requests have more tokens than a pool can hold; give --pool", r->name);
+    buf_puts(out, "title ");
+    script_quote(title, strlen(title), out);
+    buf_printf(out, "\n%spool %u\npage %u\n%s", r->how.hashes_only ? "tokens ids\n" : "", (uint32_t)pool,
+               r->how.page > 0 ? r->how.page : 1, r->how.more);
+    return 0;
+}
+
+static bool is_part(const struct conversations *how)
+{
+    return how->first > 0;
+}
+
+static int too_many(const struct talks *r, struct err *e)
+{
+    err_set(e, "%.200s: an excerpt has at most %d requests", r->name, EXCERPT_MOST);
+    return err_hint(e, "--requests A-B says which, such as --requests 1-20");
+}
+
+static int read_lines(struct talks *r, const char *bytes, size_t len, struct buf *out, struct err *e)
+{
+    int rc = 0;
+    for (size_t at = 0; rc == 0 && at < len && (r->how.last == 0 || r->seen < r->how.last);) {
+        const char *end = memchr(bytes + at, '\n', len - at);
+        size_t n = end != NULL ? (size_t)(end - bytes) - at : len - at;
+        rc = talks_line(r, bytes + at, n, e);
+        while (rc == 0 && (rc = talks_request(r, out, e)) == 1)
+            rc = is_part(&r->how) && r->sum.requests > EXCERPT_MOST ? too_many(r, e) : 0;
+        at += n + 1;
+    }
+    return rc;
+}
+
+static int check_requests(const struct talks *r, struct err *e)
+{
+    uint64_t last = r->how.last != 0 ? r->how.last : r->how.first;
+    if (r->seen == 0)
+        return err_set(e, "%.200s holds no conversations", r->name);
+    if (r->seen < last)
+        return err_set(e, "%.200s has %" PRIu64 " requests; there is no request %" PRIu64, r->name, r->seen, last);
+    return 0;
+}
+
+static int write_script(const struct talks *r, const struct buf *body, struct buf *out, struct err *e)
+{
+    char title[128];
+    size_t n = is_part(&r->how) ? r->sum.requests : r->sum.conversations;
+    snprintf(title, sizeof title, "%zu %s%s", n, is_part(&r->how) ? "request" : "conversation", n == 1 ? "" : "s");
+    if (talks_head(r, title, talks_pool(r), out, e) != 0)
+        return -1;
+    buf_add(out, buf_text(body), body->len);
+    return out->failed ? err_memory(e, out->len, "conversations") : 0;
 }
 
 int conversations_import(const char *name, const char *bytes, size_t len, const struct model *m,
                          const struct conversations *how, struct buf *out, struct conversations_summary *sum,
                          struct err *e)
 {
-    struct reader r = {.name = name, .m = m, .how = how, .sum = sum, .e = e};
-    *sum = (struct conversations_summary){0};
-    if (how->hashes_only)
-        r.number = xcalloc(model_get_config(m)->vocab, sizeof *r.number);
-    int rc = how->hashes_only && r.number == NULL ? no_memory(&r) : read_lines(&r, bytes, len);
+    struct buf body = {0};
+    if (how->last != 0 && how->last - how->first >= EXCERPT_MOST)
+        return too_many(&(struct talks){.name = name}, e);
+    struct talks *r = talks_new(name, m, how, e);
+    int rc = r == NULL ? -1 : read_lines(r, bytes, len, &body, e);
     if (rc == 0)
-        rc = write_script(&r, out);
-    forget_line(&r);
-    xfree(r.message);
-    xfree(r.text);
-    xfree(r.number);
-    ids_free(&r.prompt);
-    ids_free(&r.whole);
-    buf_free(&r.body);
+        rc = check_requests(r, e);
+    if (rc == 0)
+        rc = write_script(r, &body, out, e);
+    *sum = r != NULL ? r->sum : (struct conversations_summary){0};
+    talks_free(r);
+    buf_free(&body);
     return rc;
 }

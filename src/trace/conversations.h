@@ -26,6 +26,7 @@
 struct conversations {
     bool hashes_only;
     uint32_t max;         /* no answer is longer; 0: as long as the recorded one */
+    uint64_t first, last; /* requests to take, from 1, at most EXCERPT_MOST; 0: from the beginning, to the end */
     uint32_t pool, page;  /* pool 0: as many slots as all requests together have tokens */
     const char *more;     /* further lines of settings, "" for none */
 };
@@ -33,7 +34,24 @@ struct conversations {
 struct conversations_summary {
     size_t conversations, requests, tokens; /* of all prompts */
     size_t longest, too_long;               /* prompt; requests longer than the model's context */
+    uint64_t all;                           /* tokens of prompts and answers */
 };
+
+/* The same request after request, for files that are still being read. */
+struct talks; /* opaque */
+
+/* name is borrowed, m, too; how: its settings are not asked. */
+struct talks *talks_new(const char *name, const struct model *m, const struct conversations *how, struct err *e);
+void talks_free(struct talks *t);
+int talks_line(struct talks *t, const char *line, size_t len, struct err *e);  /* the next one of the file; may be blank */
+/* 1: the next request of this line, its commands appended to out; 0: it has no more; -1 and *e. */
+int talks_request(struct talks *t, struct buf *out, struct err *e);
+size_t talks_line_number(const struct talks *t);
+const struct conversations_summary *talks_summary(const struct talks *t);
+
+/* The settings that come before the requests. -1 and *e: a pool cannot be so large. */
+int talks_head(const struct talks *t, const char *title, uint64_t pool, struct buf *out, struct err *e);
+uint64_t talks_pool(const struct talks *t);    /* slots that all requests so far have together: no eviction */
 
 /* Append the script. `name` stands for the file in errors, which say line, field and reason. */
 int conversations_import(const char *name, const char *bytes, size_t len, const struct model *m,

@@ -18,12 +18,13 @@ struct block {
     bool hole;             /* removed, but children are stored */
 };
 
-struct rebuild {
+struct kv_tree {
     const struct kv_log *log;
     enum kv_rebuild how;
     struct buf *out;
     struct kv_summary *sum;
-    struct block *block;   /* (log.hashes) */
+    struct block *block;   /* (blocks) by the number of its hash; made up to the last hash that was seen */
+    size_t blocks, blocks_cap;
     uint32_t *twin;        /* (twins) open addressing over parent, lora and tokens: number + 1 */
     size_t twins, twins_used;
     uint32_t tip;          /* the end of the chain that is being stored, not yet written; KV_NONE */
@@ -32,12 +33,12 @@ struct rebuild {
 
 /* ---- blocks ----------------------------------------------------------------------------------------------- */
 
-static const uint32_t *tokens_of(const struct rebuild *r, uint32_t n)
+static const uint32_t *tokens_of(const struct kv_tree *r, uint32_t n)
 {
     return r->log->token + r->block[n].first_token;
 }
 
-static bool same_place(const struct rebuild *r, uint32_t a, uint32_t b)
+static bool same_place(const struct kv_tree *r, uint32_t a, uint32_t b)
 {
     const struct block *x = &r->block[a], *y = &r->block[b];
     return x->parent == y->parent && x->lora == y->lora && x->orphan == y->orphan &&
@@ -45,7 +46,7 @@ static bool same_place(const struct rebuild *r, uint32_t a, uint32_t b)
 }
 
 /* Where the block stands, or would, in the table of contents; entries that are gone are taken over. */
-static uint32_t *twin_slot(struct rebuild *r, uint32_t n)
+static uint32_t *twin_slot(struct kv_tree *r, uint32_t n)
 {
     uint32_t mix = r->block[n].parent * 2654435761u ^ r->block[n].lora;
     for (uint32_t i = 0; i < r->log->block_size; i++)
@@ -56,19 +57,19 @@ static uint32_t *twin_slot(struct rebuild *r, uint32_t n)
     return &r->twin[at];
 }
 
-static uint32_t stands_for(const struct rebuild *r, uint32_t n)
+static uint32_t stands_for(const struct kv_tree *r, uint32_t n)
 {
     return n != KV_NONE && r->block[n].same_as != 0 ? r->block[n].same_as - 1 : n;
 }
 
-static bool there(const struct rebuild *r, uint32_t n)
+static bool there(const struct kv_tree *r, uint32_t n)
 {
     return n != KV_NONE && (r->block[n].copies > 0 || r->block[n].hole);
 }
 
 /* ---- lines of the script ---------------------------------------------------------------------------------- */
 
-static uint32_t depth_of(const struct rebuild *r, uint32_t n) /* blocks from the root to n */
+static uint32_t depth_of(const struct kv_tree *r, uint32_t n) /* blocks from the root to n */
 {
     uint32_t depth = 1;
     for (; !r->block[n].orphan && r->block[n].parent != KV_NONE; n = r->block[n].parent)
@@ -77,7 +78,7 @@ static uint32_t depth_of(const struct rebuild *r, uint32_t n) /* blocks from the
 }
 
 /* The quoted tokens of the path that ends with n, and its namespace. */
-static int write_path(struct rebuild *r, uint32_t n, struct err *e)
+static int write_path(struct kv_tree *r, uint32_t n, struct err *e)
 {
     uint32_t depth = depth_of(r, n), *path = xcalloc(depth, sizeof *path), root = n;
     if (path == NULL)
@@ -103,7 +104,7 @@ static int write_path(struct rebuild *r, uint32_t n, struct err *e)
     return 0;
 }
 
-static int flush_stored(struct rebuild *r, struct err *e)
+static int flush_stored(struct kv_tree *r, struct err *e)
 {
     uint32_t n = r->tip;
     r->tip = KV_NONE;
@@ -115,7 +116,7 @@ static int flush_stored(struct rebuild *r, struct err *e)
     return rc;
 }
 
-static int flush_removed(struct rebuild *r, struct err *e)
+static int flush_removed(struct kv_tree *r, struct err *e)
 {
     uint32_t n = r->bottom;
     r->bottom = KV_NONE;
@@ -132,14 +133,14 @@ static int flush_removed(struct rebuild *r, struct err *e)
 
 /* ---- stored ----------------------------------------------------------------------------------------------- */
 
-static void count_present(struct rebuild *r)
+static void count_present(struct kv_tree *r)
 {
     r->sum->now++;
     if (r->sum->now > r->sum->peak)
         r->sum->peak = r->sum->now;
 }
 
-static void new_block(struct rebuild *r, uint32_t n, uint32_t parent, uint32_t first_token, uint32_t lora)
+static void new_block(struct kv_tree *r, uint32_t n, uint32_t parent, uint32_t first_token, uint32_t lora)
 {
     bool orphan = parent != KV_NONE && !there(r, parent);
     r->block[n] = (struct block){.parent = parent, .first_token = first_token, .orphan = orphan, .lora = lora};
@@ -147,24 +148,38 @@ static void new_block(struct rebuild *r, uint32_t n, uint32_t parent, uint32_t f
         r->block[n].lora = 0; /* said at the path's beginning */
 }
 
-/* Blocks that moved leave entries behind: with too many of them the table is made anew. */
-static void tidy_twins(struct rebuild *r)
+static size_t count_there(const struct kv_tree *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->blocks; i++)
+        n += there(r, (uint32_t)i);
+    return n;
+}
+
+/* Blocks that moved leave entries behind: with too many of them the table is made anew, larger if it has to be. */
+static int tidy_twins(struct kv_tree *r, struct err *e)
 {
     if (r->twins_used * 2 < r->twins)
-        return;
-    memset(r->twin, 0, r->twins * sizeof *r->twin);
-    r->twins_used = 0;
-    for (uint32_t n = 0; n < r->log->hashes; n++)
-        if (there(r, n)) {
+        return 0;
+    size_t live = count_there(r), size = r->twins > 0 ? r->twins : 64;
+    while (size < live * 4)
+        size *= 2;
+    uint32_t *fresh = xcalloc(size, sizeof *fresh);
+    if (fresh == NULL)
+        return err_memory(e, size * sizeof *fresh, "the blocks of a recording");
+    xfree(r->twin);
+    r->twin = fresh;
+    r->twins = size;
+    r->twins_used = live;
+    for (uint32_t n = 0; n < r->blocks; n++)
+        if (there(r, n))
             *twin_slot(r, n) = n + 1;
-            r->twins_used++;
-        }
+    return 0;
 }
 
 /* A block that was not there under this hash. Returns the one that stands for it. */
-static uint32_t place_block(struct rebuild *r, uint32_t n)
+static uint32_t place_block(struct kv_tree *r, uint32_t n)
 {
-    tidy_twins(r);
     uint32_t *slot = twin_slot(r, n);
     if (*slot != 0 && *slot != n + 1 && there(r, *slot - 1)) {
         r->block[n].same_as = *slot;
@@ -181,7 +196,7 @@ static uint32_t place_block(struct rebuild *r, uint32_t n)
     return n;
 }
 
-static int store_block(struct rebuild *r, uint32_t hash, uint32_t parent, uint32_t first_token, uint32_t lora,
+static int store_block(struct kv_tree *r, uint32_t hash, uint32_t parent, uint32_t first_token, uint32_t lora,
                        struct err *e)
 {
     uint32_t n = stands_for(r, hash), above = stands_for(r, parent);
@@ -194,7 +209,7 @@ static int store_block(struct rebuild *r, uint32_t hash, uint32_t parent, uint32
         return 0;
     }
     /* what the line for the last chain needs must not be written over */
-    if ((r->tip != above || r->tip == KV_NONE) && flush_stored(r, e) != 0)
+    if (((r->tip != above || r->tip == KV_NONE) && flush_stored(r, e) != 0) || tidy_twins(r, e) != 0)
         return -1;
     new_block(r, hash, above, first_token, lora);
     n = place_block(r, hash);
@@ -204,7 +219,7 @@ static int store_block(struct rebuild *r, uint32_t hash, uint32_t parent, uint32
     return 0;
 }
 
-static int on_stored(struct rebuild *r, const struct kv_event *ev, struct err *e)
+static int on_stored(struct kv_tree *r, const struct kv_event *ev, struct err *e)
 {
     uint32_t parent = ev->parent;
     if (flush_removed(r, e) != 0)
@@ -228,7 +243,7 @@ static int on_stored(struct rebuild *r, const struct kv_event *ev, struct err *e
 /* ---- removed ---------------------------------------------------------------------------------------------- */
 
 /* The block leaves the tree; so do removed ones above it that waited for it. */
-static int take_out(struct rebuild *r, uint32_t n, struct err *e)
+static int take_out(struct kv_tree *r, uint32_t n, struct err *e)
 {
     for (;;) {
         struct block *b = &r->block[n];
@@ -249,7 +264,7 @@ static int take_out(struct rebuild *r, uint32_t n, struct err *e)
     }
 }
 
-static int remove_block(struct rebuild *r, uint32_t hash, struct err *e)
+static int remove_block(struct kv_tree *r, uint32_t hash, struct err *e)
 {
     uint32_t n = stands_for(r, hash);
     if (r->block[n].copies == 0) {
@@ -266,7 +281,7 @@ static int remove_block(struct rebuild *r, uint32_t hash, struct err *e)
 }
 
 /* A node's pages come from its first to its last: the last must go first. */
-static int on_removed(struct rebuild *r, const struct kv_event *ev, struct err *e)
+static int on_removed(struct kv_tree *r, const struct kv_event *ev, struct err *e)
 {
     if (flush_stored(r, e) != 0)
         return -1;
@@ -280,18 +295,19 @@ static int on_removed(struct rebuild *r, const struct kv_event *ev, struct err *
 
 /* ---- the rest --------------------------------------------------------------------------------------------- */
 
-static void on_cleared(struct rebuild *r)
+static void on_cleared(struct kv_tree *r)
 {
     if (r->out != NULL && r->sum->stored > 0)
         buf_puts(r->out, "reset\n");
-    memset(r->block, 0, r->log->hashes * sizeof *r->block);
-    memset(r->twin, 0, r->twins * sizeof *r->twin);
+    memset(r->block, 0, r->blocks * sizeof *r->block);
+    if (r->twins > 0)
+        memset(r->twin, 0, r->twins * sizeof *r->twin);
     r->twins_used = 0;
     r->sum->now = 0;
     r->sum->cleared++;
 }
 
-static void on_gap(struct rebuild *r, const struct kv_event *ev)
+static void on_gap(struct kv_tree *r, const struct kv_event *ev)
 {
     r->sum->gaps++;
     r->sum->missing += ev->to >= ev->from ? ev->to - ev->from + 1 : 0;
@@ -306,8 +322,26 @@ static void on_gap(struct rebuild *r, const struct kv_event *ev)
                            " are missing. What they stored or removed is not known from here on.\"\n", ev->from, ev->to);
 }
 
-static int on_event(struct rebuild *r, const struct kv_event *ev, struct err *e)
+/* A block for every hash that the log knows by now. */
+static int grow_blocks(struct kv_tree *r, struct err *e)
 {
+    void *room = r->block;
+    size_t n = r->log->hashes;
+    if (n <= r->blocks)
+        return 0;
+    bool grown = xgrow(&room, &r->blocks_cap, n, sizeof *r->block);
+    r->block = room;
+    if (!grown)
+        return err_memory(e, n * sizeof *r->block, "the blocks of a recording");
+    memset(r->block + r->blocks, 0, (n - r->blocks) * sizeof *r->block);
+    r->blocks = n;
+    return 0;
+}
+
+int kv_tree_event(struct kv_tree *r, const struct kv_event *ev, struct err *e)
+{
+    if (grow_blocks(r, e) != 0)
+        return -1;
     if (ev->elsewhere) {
         r->sum->elsewhere++;
         return 0;
@@ -325,31 +359,46 @@ static int on_event(struct rebuild *r, const struct kv_event *ev, struct err *e)
     return 0;
 }
 
-static int make_tables(struct rebuild *r, struct err *e)
+struct kv_tree *kv_tree_new(const struct kv_log *log, enum kv_rebuild how, struct buf *out, struct kv_summary *sum,
+                            struct err *e)
 {
-    r->twins = 64;
-    while (r->twins < r->log->hashes * 4)
-        r->twins *= 2;
-    r->twin = xcalloc(r->twins, sizeof *r->twin);
-    r->block = xcalloc(r->log->hashes + 1, sizeof *r->block);
-    return r->twin != NULL && r->block != NULL ? 0 : err_memory(e, r->twins * 4, "the blocks of a recording");
+    struct kv_tree *r = xcalloc(1, sizeof *r);
+    if (r == NULL) {
+        err_memory(e, sizeof *r, "the tree of a recording");
+        return NULL;
+    }
+    *r = (struct kv_tree){.log = log, .how = how, .out = out, .sum = sum, .tip = KV_NONE, .bottom = KV_NONE};
+    *sum = (struct kv_summary){0};
+    return r;
 }
 
-static int rebuild(struct rebuild *r, struct err *e)
+void kv_tree_free(struct kv_tree *r)
 {
-    *r->sum = (struct kv_summary){0};
-    r->tip = r->bottom = KV_NONE;
-    int rc = make_tables(r, e);
-    for (size_t i = 0; rc == 0 && i < r->log->events; i++)
-        rc = on_event(r, &r->log->event[i], e);
-    if (rc == 0 && (flush_stored(r, e) != 0 || flush_removed(r, e) != 0))
-        rc = -1;
+    if (r == NULL)
+        return;
     xfree(r->twin);
     xfree(r->block);
+    xfree(r);
+}
+
+int kv_tree_end(struct kv_tree *r, struct err *e)
+{
+    return flush_stored(r, e) != 0 || flush_removed(r, e) != 0 ? -1 : 0;
+}
+
+static int rebuild(const struct kv_log *log, enum kv_rebuild how, struct buf *out, struct kv_summary *sum, struct err *e)
+{
+    struct kv_tree *r = kv_tree_new(log, how, out, sum, e);
+    int rc = r == NULL ? -1 : 0;
+    for (size_t i = 0; rc == 0 && i < log->events; i++)
+        rc = kv_tree_event(r, &log->event[i], e);
+    if (rc == 0)
+        rc = kv_tree_end(r, e);
+    kv_tree_free(r);
     return rc;
 }
 
-static void write_head(const struct kv_log *log, const char *title, uint32_t pool, const char *more, struct buf *out)
+void kv_script_head(const struct kv_log *log, const char *title, uint32_t pool, const char *more, struct buf *out)
 {
     buf_puts(out, "title ");
     script_quote(title, strlen(title), out);
@@ -362,21 +411,37 @@ static void write_head(const struct kv_log *log, const char *title, uint32_t poo
 int kv_import(const struct kv_log *log, const char *title, enum kv_rebuild how, uint32_t pool, const char *more,
               struct buf *out, struct kv_summary *sum, struct err *e)
 {
-    struct rebuild r = {.log = log, .how = how, .sum = sum};
     if (log->block_size == 0)
         return err_set(e, "nothing is stored in it: without BlockStored events there is no tree");
-    if (rebuild(&r, e) != 0) /* first for the size of the pool */
+    if (rebuild(log, how, NULL, sum, e) != 0) /* first for the size of the pool */
         return -1;
     if (out == NULL)
         return 0;
     uint64_t need = (uint64_t)sum->peak * log->block_size;
     if (need > UINT32_MAX / 2)
         return err_set(e, "the tree held %" PRIu64 " tokens at once: more than a pool can have", need);
-    write_head(log, title, pool != 0 ? pool : (uint32_t)need, more, out);
-    r = (struct rebuild){.log = log, .how = how, .sum = sum, .out = out};
-    if (rebuild(&r, e) != 0)
+    kv_script_head(log, title, pool != 0 ? pool : (uint32_t)need, more, out);
+    if (rebuild(log, how, out, sum, e) != 0)
         return -1;
     return out->failed ? err_memory(e, out->len, "a script") : 0;
+}
+
+int kv_log_part(const struct kv_log *log, uint64_t first, uint64_t last, struct kv_log *part, struct err *e)
+{
+    size_t from = 0, to, stored = 0;
+    while (from < log->events && log->event[from].record < first)
+        from++;
+    for (to = from; to < log->events && (last == 0 || log->event[to].record <= last); to++)
+        stored += log->event[to].type == KV_STORED && !log->event[to].elsewhere;
+    if (log->records < first || log->records < last)
+        return err_set(e, "there are %u records; there is no record %" PRIu64, log->records, last != 0 ? last : first);
+    if (stored == 0)
+        return err_set(e, "nothing is stored by these records: without BlockStored events there is no tree");
+    *part = *log;
+    part->event = log->event + from;
+    part->events = to - from;
+    part->first_seq = -1;
+    return 0;
 }
 
 void kv_summary_text(const struct kv_log *log, const struct kv_summary *s, struct buf *out)

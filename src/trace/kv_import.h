@@ -31,10 +31,29 @@ enum kv_rebuild {
     KV_STORES_ALONE,  /* without them: the simulator's own eviction has to make room */
 };
 
+/* The tree that the events have made so far, event after event. What the script says last waits for the next event: keys
+ * that go on are one line. */
+struct kv_tree; /* opaque */
+
+/* Lines of the script go to out (NULL: only the summary is wanted); log, out and sum are borrowed. */
+struct kv_tree *kv_tree_new(const struct kv_log *log, enum kv_rebuild how, struct buf *out, struct kv_summary *sum,
+                            struct err *e);
+void kv_tree_free(struct kv_tree *t);
+/* The log may have grown since; only its events may have been taken away. */
+int kv_tree_event(struct kv_tree *t, const struct kv_event *ev, struct err *e);
+int kv_tree_end(struct kv_tree *t, struct err *e);      /* what still waits */
+
+/* The settings that come before these lines. */
+void kv_script_head(const struct kv_log *log, const char *title, uint32_t pool, const char *more, struct buf *out);
+
 /* Append the script; `pool` slots, 0: as many as were ever needed at once. `more`: further lines of settings ("" for
  * none). out may be NULL: only the summary is wanted. */
 int kv_import(const struct kv_log *log, const char *title, enum kv_rebuild how, uint32_t pool, const char *more,
               struct buf *out, struct kv_summary *sum, struct err *e);
+
+/* The part of a log that its records first … last make (0: to its end), borrowed from it. -1 and *e: there are no such
+ * records, or nothing is stored in them. */
+int kv_log_part(const struct kv_log *log, uint64_t first, uint64_t last, struct kv_log *part, struct err *e);
 
 /* One paragraph for people. */
 void kv_summary_text(const struct kv_log *log, const struct kv_summary *sum, struct buf *out);

@@ -61,11 +61,31 @@ struct kv_log {
     int64_t first_seq;             /* of the first; -1 */
     int64_t rank;                  /* attn_dp_rank; -1: not said */
     uint32_t batches;
+    uint32_t records;              /* of a file, read by kv_log_parse */
 };
 
 /* Read a file's bytes; `name` stands for it in errors, which say record, field and reason. kv_log_free also after
  * a failure. */
 int kv_log_parse(const char *name, const char *bytes, size_t len, struct kv_log *out, struct err *e);
+
+/* The same record by record, for files that are still being read: an empty log, then every line of a JSONL file or
+ * every packed value. What a record says stands behind what the log holds; a record that is wrong may leave a part of
+ * itself there. */
+struct kv_reader {
+    const char *name;              /* borrowed; stands for the file in errors */
+    struct kv_log *log;            /* borrowed */
+    bool text;                     /* lines, not values */
+    uint32_t record;               /* read last, from 1 */
+    uint64_t byte;                 /* of the file: where the next value begins */
+    int event;                     /* in its batch, from 0; -1: the batch itself */
+    struct err *e;                 /* of the call at hand */
+};
+
+bool kv_is_text(const char *bytes, size_t len);   /* the beginning of a file: is it JSONL? */
+void kv_reader_begin(struct kv_reader *r, const char *name, bool text, struct kv_log *log); /* empties the log */
+int kv_reader_line(struct kv_reader *r, const char *line, size_t len, struct err *e);
+/* *used: bytes of the value; 0: more are needed, where `more` may come. */
+int kv_reader_value(struct kv_reader *r, const char *bytes, size_t len, bool more, size_t *used, struct err *e);
 
 /* What SGLang would have published during the run on the branch of the tape that is written: a batch an operation,
  * ts is the step at which it ends. */

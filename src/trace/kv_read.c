@@ -10,25 +10,17 @@
 #include "trace/kv_log.h"
 #include "trace/msgpack_size.h"
 
-struct reader {
-    const char *name;
-    const char *unit;      /* "line" or "value" */
-    uint32_t record;
-    int event;             /* in its batch, from 0; -1: the batch itself */
-    struct kv_log *log;
-    struct err *e;
-};
-
 /* "FILE: line 3, event 0: field "block_hashes": reason". */
-static int bad(struct reader *r, const char *field, const char *reason)
+static int bad(struct kv_reader *r, const char *field, const char *reason)
 {
     char where[32] = "";
     if (r->event >= 0)
         snprintf(where, sizeof where, ", event %d", r->event);
-    return err_set(r->e, "%.200s: %s %u%s: field \"%s\": %s", r->name, r->unit, r->record, where, field, reason);
+    return err_set(r->e, "%.200s: %s %u%s: field \"%s\": %s", r->name, r->text ? "line" : "value", r->record, where, field,
+                   reason);
 }
 
-static int no_memory(struct reader *r)
+static int no_memory(struct kv_reader *r)
 {
     return err_memory(r->e, r->log->tokens * 4, "KV events");
 }
@@ -71,7 +63,7 @@ static bool hash_of_text(const char *text, struct kv_hash *out)
     return n > 0;
 }
 
-static int get_hash(struct reader *r, const json_t *v, const char *field, uint32_t *number)
+static int get_hash(struct kv_reader *r, const json_t *v, const char *field, uint32_t *number)
 {
     struct kv_hash h = {0};
     if (json_is_integer(v))
@@ -82,7 +74,7 @@ static int get_hash(struct reader *r, const json_t *v, const char *field, uint32
     return *number == KV_NONE ? no_memory(r) : 0;
 }
 
-static int get_hashes(struct reader *r, const json_t *v, struct kv_event *ev)
+static int get_hashes(struct kv_reader *r, const json_t *v, struct kv_event *ev)
 {
     if (!json_is_array(v) || json_array_size(v) == 0)
         return bad(r, "block_hashes", "a list of at least one hash is needed");
@@ -96,7 +88,7 @@ static int get_hashes(struct reader *r, const json_t *v, struct kv_event *ev)
     return 0;
 }
 
-static int get_tokens(struct reader *r, const json_t *v, struct kv_event *ev)
+static int get_tokens(struct kv_reader *r, const json_t *v, struct kv_event *ev)
 {
     if (!json_is_array(v))
         return bad(r, "token_ids", "a list of token ids is needed");
@@ -112,7 +104,7 @@ static int get_tokens(struct reader *r, const json_t *v, struct kv_event *ev)
     return 0;
 }
 
-static int get_medium(struct reader *r, const json_t *v, struct kv_event *ev)
+static int get_medium(struct kv_reader *r, const json_t *v, struct kv_event *ev)
 {
     if (v == NULL || json_is_null(v))
         return 0;
@@ -122,7 +114,7 @@ static int get_medium(struct reader *r, const json_t *v, struct kv_event *ev)
     return 0;
 }
 
-static int get_lora(struct reader *r, const json_t *v, struct kv_event *ev)
+static int get_lora(struct kv_reader *r, const json_t *v, struct kv_event *ev)
 {
     if (v == NULL || json_is_null(v))
         return 0;
@@ -140,7 +132,7 @@ static const json_t *field(const json_t *v, const char *name, size_t place)
     return json_is_object(v) ? json_object_get(v, name) : json_array_get(v, place);
 }
 
-static int check_stored(struct reader *r, const json_t *v, const struct kv_event *ev)
+static int check_stored(struct kv_reader *r, const json_t *v, const struct kv_event *ev)
 {
     const json_t *size = field(v, "block_size", 4);
     if (!json_is_integer(size) || json_integer_value(size) <= 0 || json_integer_value(size) > 1 << 20)
@@ -155,7 +147,7 @@ static int check_stored(struct reader *r, const json_t *v, const struct kv_event
     return 0;
 }
 
-static int read_stored(struct reader *r, const json_t *v, struct kv_event *ev)
+static int read_stored(struct kv_reader *r, const json_t *v, struct kv_event *ev)
 {
     const json_t *parent = field(v, "parent_block_hash", 2);
     if (get_hashes(r, field(v, "block_hashes", 1), ev) != 0)
@@ -168,7 +160,7 @@ static int read_stored(struct reader *r, const json_t *v, struct kv_event *ev)
     return check_stored(r, v, ev);
 }
 
-static int read_event(struct reader *r, const json_t *v, double ts)
+static int read_event(struct kv_reader *r, const json_t *v, double ts)
 {
     static const char *const NAMES[] = {"BlockStored", "BlockRemoved", "AllBlocksCleared"};
     const char *type = json_string_value(field(v, "type", 0));
@@ -192,7 +184,7 @@ static int read_event(struct reader *r, const json_t *v, double ts)
 
 /* ---- batches -------------------------------------------------------------------------------------------- */
 
-static int note_seq(struct reader *r, int64_t seq)
+static int note_seq(struct kv_reader *r, int64_t seq)
 {
     struct kv_log *log = r->log;
     if (seq < 0)
@@ -212,7 +204,7 @@ static int note_seq(struct reader *r, int64_t seq)
     return 0;
 }
 
-static int note_rank(struct reader *r, const json_t *v)
+static int note_rank(struct kv_reader *r, const json_t *v)
 {
     if (v == NULL || json_is_null(v))
         return 0;
@@ -224,7 +216,7 @@ static int note_rank(struct reader *r, const json_t *v)
     return 0;
 }
 
-static int read_events(struct reader *r, const json_t *ts, const json_t *events, const json_t *rank)
+static int read_events(struct kv_reader *r, const json_t *ts, const json_t *events, const json_t *rank)
 {
     if (ts != NULL && !json_is_null(ts) && !json_is_number(ts))
         return bad(r, "ts", "a number of seconds");
@@ -249,7 +241,7 @@ static bool is_batch(const json_t *v)
     return json_is_array(events) && (json_array_size(events) == 0 || !json_is_number(json_array_get(events, 0)));
 }
 
-static int read_array(struct reader *r, const json_t *v)
+static int read_array(struct kv_reader *r, const json_t *v)
 {
     if (json_is_string(json_array_get(v, 0)) && !json_is_integer(json_array_get(v, 1))) { /* one event */
         r->event = 0;
@@ -269,7 +261,7 @@ static int read_array(struct reader *r, const json_t *v)
     return read_events(r, json_array_get(batch, 0), json_array_get(batch, 1), json_array_get(batch, 2));
 }
 
-static int read_object(struct reader *r, const json_t *v)
+static int read_object(struct kv_reader *r, const json_t *v)
 {
     const json_t *seq = json_object_get(v, "seq"), *rank = json_object_get(v, "attn_dp_rank");
     if (seq != NULL && !json_is_integer(seq))
@@ -285,7 +277,7 @@ static int read_object(struct reader *r, const json_t *v)
     return rc != 0 ? rc : read_event(r, v, json_number_value(json_object_get(v, "ts")));
 }
 
-static int read_record(struct reader *r, const json_t *v)
+static int read_record(struct kv_reader *r, const json_t *v)
 {
     r->event = -1;
     if (json_is_array(v))
@@ -323,7 +315,7 @@ static void quote_large(const char *line, size_t len, struct buf *out)
     }
 }
 
-static int read_line(struct reader *r, const char *line, size_t len)
+static int read_line(struct kv_reader *r, const char *line, size_t len)
 {
     json_error_t why;
     struct buf b = {0};
@@ -341,14 +333,19 @@ static int read_line(struct reader *r, const char *line, size_t len)
     return rc;
 }
 
-static int read_lines(struct reader *r, const char *bytes, size_t len)
+int kv_reader_line(struct kv_reader *r, const char *line, size_t len, struct err *e)
+{
+    r->e = e;
+    r->record++;
+    return span(line, len, " \t\r") < len ? read_line(r, line, len) : 0;
+}
+
+static int read_lines(struct kv_reader *r, const char *bytes, size_t len, struct err *e)
 {
     for (size_t at = 0; at < len;) {
         const char *end = memchr(bytes + at, '\n', len - at);
         size_t n = end != NULL ? (size_t)(end - bytes) - at : len - at;
-        size_t blank = span(bytes + at, n, " \t\r");
-        r->record++;
-        if (blank < n && read_line(r, bytes + at, n) != 0)
+        if (kv_reader_line(r, bytes + at, n, e) != 0)
             return -1;
         at += n + 1;
     }
@@ -422,19 +419,22 @@ static json_t *value_of(const msgpack_object *o)
     }
 }
 
-/* One packed value at *at as JSON. */
-static json_t *unpack(struct reader *r, const char *bytes, size_t len, size_t *at)
+static int damaged(struct kv_reader *r)
 {
-    size_t size = msgpack_size(bytes + *at, len - *at);
+    return err_set(r->e, "%.200s: value %u (byte %" PRIu64 ") is damaged or cut off, or no msgpack", r->name, r->record, r->byte);
+}
+
+/* One packed value of `size` bytes as JSON. */
+static json_t *unpack(struct kv_reader *r, const char *bytes, size_t size)
+{
     msgpack_unpacked u;
     msgpack_unpacked_init(&u);
     json_t *v = NULL;
-    if (size > 0 && msgpack_unpack_next(&u, bytes + *at, size, NULL) == MSGPACK_UNPACK_SUCCESS)
+    if (size > 0 && msgpack_unpack_next(&u, bytes, size, NULL) == MSGPACK_UNPACK_SUCCESS)
         v = value_of(&u.data);
     msgpack_unpacked_destroy(&u);
     if (v == NULL)
-        err_set(r->e, "%.200s: value %u (byte %zu) is damaged or cut off, or no msgpack", r->name, r->record, *at);
-    *at += size;
+        damaged(r);
     return v;
 }
 
@@ -452,9 +452,10 @@ static bool is_bytes(const json_t *v)
 }
 
 /* The frames of a ZMQ message, [topic, seq as 8 bytes, packed batch]: the last two as values. */
-static int open_frames(struct reader *r, json_t *v)
+static int open_frames(struct kv_reader *r, json_t *v)
 {
-    size_t n = json_array_size(v), at = 0;
+    size_t n = json_array_size(v);
+    bool cut;
     const json_t *seq = n >= 2 ? json_array_get(v, n - 2) : NULL, *packed = n >= 2 ? json_array_get(v, n - 1) : NULL;
     if (!is_bytes(packed) || n > 3)
         return 0;
@@ -462,7 +463,7 @@ static int open_frames(struct reader *r, json_t *v)
     if (bytes == NULL)
         return no_memory(r);
     size_t len = unhex(json_string_value(packed), bytes);
-    json_t *batch = unpack(r, bytes, len, &at);
+    json_t *batch = unpack(r, bytes, msgpack_size(bytes, len, &cut));
     xfree(bytes);
     if (batch == NULL || json_array_set_new(v, n - 1, batch) != 0)
         return -1;
@@ -471,29 +472,50 @@ static int open_frames(struct reader *r, json_t *v)
     return 0;
 }
 
-static int read_values(struct reader *r, const char *bytes, size_t len)
+int kv_reader_value(struct kv_reader *r, const char *bytes, size_t len, bool more, size_t *used, struct err *e)
 {
-    for (size_t at = 0; at < len;) {
-        r->record++;
-        json_t *v = unpack(r, bytes, len, &at);
-        int rc = v == NULL || (json_is_array(v) && open_frames(r, v) != 0) ? -1 : read_record(r, v);
-        json_decref(v);
-        if (rc != 0)
+    bool cut;
+    r->e = e;
+    *used = msgpack_size(bytes, len, &cut);
+    if (*used == 0 && cut && more)
+        return 0;
+    r->record++;
+    json_t *v = unpack(r, bytes, *used);
+    int rc = v == NULL || (json_is_array(v) && open_frames(r, v) != 0) ? -1 : read_record(r, v);
+    json_decref(v);
+    r->byte += *used;
+    return rc;
+}
+
+static int read_values(struct kv_reader *r, const char *bytes, size_t len, struct err *e)
+{
+    size_t used;
+    for (size_t at = 0; at < len; at += used)
+        if (kv_reader_value(r, bytes + at, len - at, false, &used, e) != 0)
             return -1;
-    }
     return 0;
+}
+
+bool kv_is_text(const char *bytes, size_t len)
+{
+    size_t blank = 0;
+    while (blank < len && strchr(" \t\r\n", bytes[blank]) != NULL && bytes[blank] != '\0')
+        blank++;
+    return blank < len && (bytes[blank] == '{' || bytes[blank] == '[');
+}
+
+void kv_reader_begin(struct kv_reader *r, const char *name, bool text, struct kv_log *log)
+{
+    *log = (struct kv_log){.seq = -1, .first_seq = -1, .rank = -1};
+    *r = (struct kv_reader){.name = name, .text = text, .log = log, .event = -1};
 }
 
 int kv_log_parse(const char *name, const char *bytes, size_t len, struct kv_log *out, struct err *e)
 {
-    struct reader r = {.name = name, .log = out, .event = -1, .e = e};
-    *out = (struct kv_log){.seq = -1, .first_seq = -1, .rank = -1};
-    size_t blank = 0;
-    while (blank < len && strchr(" \t\r\n", bytes[blank]) != NULL && bytes[blank] != '\0')
-        blank++;
-    bool text = blank < len && (bytes[blank] == '{' || bytes[blank] == '[');
-    r.unit = text ? "line" : "value";
-    int rc = text ? read_lines(&r, bytes, len) : read_values(&r, bytes, len);
+    struct kv_reader r;
+    kv_reader_begin(&r, name, kv_is_text(bytes, len), out);
+    int rc = (r.text ? read_lines : read_values)(&r, bytes, len, e);
+    out->records = r.record;
     if (rc == 0 && out->events == 0)
         rc = err_set(e, "%.200s holds no KV events", name);
     return rc;

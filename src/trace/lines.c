@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +18,8 @@ enum packing { PACK_UNKNOWN, PACK_NONE, PACK_ZSTD, PACK_GZIP };
 struct lines {
     char *name;
     int fd;                    /* -1: the packed bytes are all there */
+    int stop[2];               /* of what may keep us waiting (a FIFO, a terminal): readable once lines_stop was called; -1 */
+    atomic_bool stopped;
     uint64_t taken, size;
     enum packing packing;
     ZSTD_DStream *zstd;
@@ -33,8 +37,10 @@ struct lines {
 static struct lines *lines_new(const char *name, struct err *e)
 {
     struct lines *l = xcalloc(1, sizeof *l);
-    if (l != NULL)
-        l->fd = -1;
+    if (l != NULL) {
+        l->fd = l->stop[0] = l->stop[1] = -1;
+        atomic_init(&l->stopped, false);
+    }
     if (l == NULL || (l->name = xstrdup(name)) == NULL) {
         err_memory(e, sizeof *l, name);
         lines_close(l);
@@ -68,6 +74,17 @@ static int open_input(const char *path, struct err *e)
     return fd;
 }
 
+static int make_stop(struct lines *l, struct err *e)
+{
+    if (pipe(l->stop) != 0) {
+        l->stop[0] = l->stop[1] = -1;
+        return err_set(e, "%s: no pipe could be made: %s", l->name, strerror(errno));
+    }
+    for (int i = 0; i < 2; i++)
+        fcntl(l->stop[i], F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
 struct lines *lines_open(const char *path, struct err *e)
 {
     int fd = open_input(path, e);
@@ -79,7 +96,12 @@ struct lines *lines_open(const char *path, struct err *e)
         return NULL;
     }
     l->fd = fd;
-    l->size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    l->size = regular ? (uint64_t)st.st_size : 0;
+    if (!regular && make_stop(l, e) != 0) {
+        lines_close(l);
+        return NULL;
+    }
     if ((l->in = l->packed = xmalloc(PACKED)) == NULL) {
         err_memory(e, PACKED, path);
         lines_close(l);
@@ -94,6 +116,9 @@ void lines_close(struct lines *l)
         return;
     if (l->fd >= 0)
         close(l->fd);
+    for (int i = 0; i < 2; i++)
+        if (l->stop[i] >= 0)
+            close(l->stop[i]);
     if (l->gzip_on)
         inflateEnd(&l->gzip);
     ZSTD_freeDStream(l->zstd);
@@ -101,6 +126,23 @@ void lines_close(struct lines *l)
     xfree(l->text);
     xfree(l->name);
     xfree(l);
+}
+
+/* Wait where more may be long in coming. */
+static void wait_for_bytes(struct lines *l)
+{
+    struct pollfd p[2] = {{.fd = l->fd, .events = POLLIN}, {.fd = l->stop[0], .events = POLLIN}};
+    while (l->stop[0] >= 0 && !atomic_load(&l->stopped) && poll(p, 2, -1) < 0 && errno == EINTR)
+        ;
+}
+
+void lines_stop(struct lines *l)
+{
+    ssize_t n = 1;
+    if (!atomic_exchange(&l->stopped, true) && l->stop[1] >= 0)
+        do
+            n = write(l->stop[1], "!", 1);
+        while (n < 0 && errno == EINTR);
 }
 
 /* More packed bytes behind those that are left. */
@@ -112,6 +154,9 @@ static int fill(struct lines *l, struct err *e)
     l->in_n -= l->in_at;
     l->in_at = 0;
     ssize_t got;
+    wait_for_bytes(l);
+    if (atomic_load(&l->stopped))
+        return err_set(e, "%s: reading was stopped after line %lu", l->name, l->number);
     do
         got = read(l->fd, l->packed + l->in_n, PACKED - l->in_n);
     while (got < 0 && errno == EINTR);
@@ -253,6 +298,33 @@ int lines_next(struct lines *l, char **line, size_t *len, struct err *e)
     l->looked = l->at;
     l->number++;
     return 1;
+}
+
+int lines_peek(struct lines *l, size_t least, char **bytes, size_t *n, struct err *e)
+{
+    bool more = true;
+    while (l->n - l->at < least && more)
+        if (refill(l, &more, e) != 0)
+            return -1;
+    *bytes = l->text + l->at;
+    *n = l->n - l->at;
+    return 0;
+}
+
+void lines_take(struct lines *l, size_t n)
+{
+    l->at += n;
+    l->looked = l->at;
+}
+
+int lines_first(struct lines *l, char **bytes, size_t *n, struct err *e)
+{
+    for (size_t least = 1;; least = 2 * *n) {
+        if (lines_peek(l, least, bytes, n, e) != 0)
+            return -1;
+        if (*n < least || (unsigned char)**bytes >= 0x80 || memchr(*bytes, '\n', *n) != NULL)
+            return 0;
+    }
 }
 
 const char *lines_name(const struct lines *l)

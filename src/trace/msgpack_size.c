@@ -47,12 +47,16 @@ static uint64_t big_endian(const char *bytes, unsigned n)
     return v;
 }
 
-static size_t size_at(const char *bytes, size_t len, int depth)
+/* 0: *cut says whether there are only too few bytes. */
+static size_t size_at(const char *bytes, size_t len, int depth, bool *cut)
 {
-    if (len == 0 || depth > DEEPEST)
+    if (depth > DEEPEST) {
+        *cut = false;
         return 0;
-    struct form f = form_of((uint8_t)bytes[0]);
-    if (f.bad || len - 1 < f.length)
+    }
+    struct form f = len > 0 ? form_of((uint8_t)bytes[0]) : (struct form){0};
+    *cut = !f.bad;
+    if (f.bad || len < 1 + (size_t)f.length)
         return 0;
     uint64_t counted = big_endian(bytes + 1, f.length), values = f.values + counted * f.each;
     uint64_t payload = f.payload + f.fixed + (f.each == 0 ? counted : 0);
@@ -61,7 +65,7 @@ static size_t size_at(const char *bytes, size_t len, int depth)
         return 0;
     at += payload;
     for (; values > 0; values--) {
-        size_t n = size_at(bytes + at, len - at, depth + 1);
+        size_t n = size_at(bytes + at, len - at, depth + 1, cut);
         if (n == 0)
             return 0;
         at += n;
@@ -69,7 +73,8 @@ static size_t size_at(const char *bytes, size_t len, int depth)
     return at;
 }
 
-size_t msgpack_size(const char *bytes, size_t len)
+size_t msgpack_size(const char *bytes, size_t len, bool *cut)
 {
-    return size_at(bytes, len, 0);
+    *cut = false;
+    return size_at(bytes, len, 0, cut);
 }

@@ -4,9 +4,11 @@
 #ifndef RADIXSCOPE_TRACE_MSGPACK_SIZE_H
 #define RADIXSCOPE_TRACE_MSGPACK_SIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of the value that begins at `bytes`; 0: cut off, no msgpack, or nested deeper than 16 lists. */
-size_t msgpack_size(const char *bytes, size_t len);
+/* Bytes of the value that begins at `bytes`; 0: no msgpack, or nested deeper than 16 lists, or, *cut, not all of it is
+ * there. */
+size_t msgpack_size(const char *bytes, size_t len, bool *cut);
 
 #endif

@@ -198,6 +198,8 @@ static void *work(void *arg)
     struct tracer *t = arg;
     struct err e = {0};
     int rc = play(t, &e);
+    if (atomic_load(&t->cancel))
+        rc = 0; /* what was stopped is no failure */
     note_progress(t, t->replay.f.requests);
     pthread_mutex_lock(&t->lock);
     t->status.running = false;
@@ -274,6 +276,8 @@ int tracer_start(struct tracer *t, struct err *e)
 void tracer_cancel(struct tracer *t)
 {
     atomic_store(&t->cancel, true);
+    if (t->lines != NULL)
+        lines_stop(t->lines);
 }
 
 void tracer_free(struct tracer *t)
