@@ -23,6 +23,7 @@
 struct ui_progress {
     bool working;         /* more steps will come by themselves */
     bool failed;          /* the work ended early; `line` says why */
+    bool loading;         /* it comes from a file that is being read; `line` says how far */
     char line[512];       /* one sentence for people, "" when there is nothing to say */
 };
 

@@ -36,8 +36,11 @@ static void draw_time_title(const struct picture *p, const struct layout *l, str
         snprintf(text, sizeof text, "playing, %d.%d steps a second", tenths / 10, tenths % 10);
         right_title(s, l->time_edge, 10, ROLE_CHANGED, text);
     } else if (g->working) {
-        snprintf(text, sizeof text, "%s%u steps so far",
-                 p->v->waiting ? "waiting for the next step: " : "computing: ", p->m->length);
+        if (g->loading)
+            snprintf(text, sizeof text, "%s%.80s", p->v->waiting ? "waiting: " : "", g->line);
+        else
+            snprintf(text, sizeof text, "%s%u steps so far",
+                     p->v->waiting ? "waiting for the next step: " : "computing: ", p->m->length);
         right_title(s, l->time_edge, 10, ROLE_CHANGED, text);
     } else if (g->failed) {
         right_title(s, l->time_edge, 10, ROLE_ALERT, "the run ended early (e: why)");

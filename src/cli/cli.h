@@ -68,7 +68,7 @@
     X(CAPACITY, "capacity", 0, "LIST", "blocks that the cache of a trace holds, such as 1000,20000,unlimited") \
     X(BLOCK, "block", 0, "TOKENS", "tokens of a block: of a trace (512; Qwen-Bailian 16), of the race's chain (16)")\
     X(CSV, "csv", 0, NULL, "comma-separated values alone on standard output")                                \
-    X(REQUESTS, "requests", 0, "A-B", "the requests of a trace to show or to take, counted from 1")
+    X(REQUESTS, "requests", 0, "A-B", "the requests of a trace to show or to take, counted from 1 (of KV events: the records)")
 
 #define CLI_RUN_OPTIONS "model max system adapter pool page policy rules fast " CLI_SAMPLING_OPTIONS
 #define CLI_SAMPLING_OPTIONS "temperature top-k top-p min-p repetition-penalty seed stop "
@@ -82,7 +82,8 @@
       "? lists the keys. Without a terminal, or with --plain, the run is printed, one event a line;\n"       \
       "at a terminal --plain also takes commands (next, back, op, show, help, quit).\n"                      \
       "SCENARIO is a name that `radixscope` alone lists; the default is shared-system-prompt. rx1:… is a\n"  \
-      "state string, which `:state` shows: it opens the same scene at the same step.")                       \
+      "state string, which `:state` shows: it opens the same scene at the same step. TRACE is a trace of hash\n"\
+      "ids, recorded KV events or conversations (help import): the stepper opens at once and reads on.")                       \
     X(lesson, "lesson", "[NAME | FILE.md | list | check FILE… | new FILE | sheet NAME | notes NAME | export NAME | reset NAME | keys NAME | figures]", \
       "plain ascii theme model no-save yes seed present notes follow group room output answers",                                                                \
       "take a lesson; without a name: the list",                                                             \
@@ -137,7 +138,8 @@
     X(import, "import", "FILE", "from output model max pool page policy rules hashes-only diff against requests block", \
       "turn KV events, recorded conversations or requests of a trace into a script or a recording",          \
       "The format is found from the content; --from names it: kv-events (SGLang, vLLM; JSONL or msgpack),\n"  \
-      "conversations (JSONL with messages), mooncake (JSONL with hash_ids; --requests A-B takes at most 60).\n" \
+      "conversations (JSONL with messages), mooncake (JSONL with hash_ids). --requests A-B cuts out a part, at\n" \
+      "most 60 requests (of KV events: records), as a scenario.\n"                                             \
       "-o OUT.rxs writes a script, -o OUT.rxt runs it and saves the recording; without -o only a summary is\n" \
       "printed. KV events: --diff replays what was stored on the simulator, whose own eviction makes room;\n" \
       "--against compares with a run. Exit code 1 on the first difference. Formats and rules: docs/import.md.") \

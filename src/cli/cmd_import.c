@@ -28,6 +28,7 @@ struct import {
     size_t len;
     enum foreign_format format;
     uint32_t pool, page;         /* 0: as the file needs them */
+    uint64_t first, last;        /* --requests: the part to take; 0: all, to the end */
     struct buf more, script;     /* settings of the command line; what came of it all */
     struct buf said;             /* for people */
 };
@@ -206,17 +207,37 @@ static int compare(struct import *m, const struct kv_log *log, struct err *e)
     return rc;
 }
 
+/* What --requests leaves of the log, borrowed from it: an excerpt has few records, as of traces it has few requests. */
+static int take_part(struct import *m, const struct kv_log *log, struct kv_log *part, struct err *e)
+{
+    struct err inner = {0};
+    *part = *log;
+    if (m->first == 0)
+        return 0;
+    if ((m->last == 0 ? log->records : m->last) >= m->first + EXCERPT_MOST) {
+        err_set(e, "%.200s: an excerpt has at most %d records", m->path, EXCERPT_MOST);
+        return err_hint(e, "--requests A-B says which, such as --requests 1-20");
+    }
+    if (kv_log_part(log, m->first, m->last, part, &inner) != 0)
+        return err_set(e, "%.200s: %.200s", m->path, inner.what);
+    buf_printf(&m->more, "say \"Records %u to %u of a recording: what was stored before them is not known.\"\n",
+               (uint32_t)m->first, m->last != 0 ? (uint32_t)m->last : log->records);
+    return 0;
+}
+
 static int import_kv_events(struct import *m, struct err *e)
 {
-    struct kv_log log = {0};
+    struct kv_log log = {0}, part;
     struct kv_summary sum;
     bool asked = cli_has(m->c, OPT_DIFF) || cli_has(m->c, OPT_AGAINST);
     int rc = kv_log_parse(m->path, m->bytes, m->len, &log, e);
     if (rc == 0)
-        rc = kv_import(&log, m->path, KV_AS_RECORDED, m->pool, buf_text(&m->more), m->out != NULL || m->keep ? &m->script : NULL,
+        rc = take_part(m, &log, &part, e);
+    if (rc == 0)
+        rc = kv_import(&part, m->path, KV_AS_RECORDED, m->pool, buf_text(&m->more), m->out != NULL || m->keep ? &m->script : NULL,
                        &sum, e);
     if (rc == 0)
-        kv_summary_text(&log, &sum, &m->said);
+        kv_summary_text(&part, &sum, &m->said);
     if (rc == 0)
         rc = save(m, e);
     if (rc == 0 && asked)
@@ -233,7 +254,7 @@ static int import_conversations(struct import *m, struct err *e)
     struct model *model = NULL;
     struct conversations_summary sum;
     struct conversations how = {.hashes_only = cli_has(m->c, OPT_HASHES_ONLY), .pool = m->pool, .page = m->page,
-                                .more = buf_text(&m->more)};
+                                .first = m->first, .last = m->last, .more = buf_text(&m->more)};
     int rc = cli_count(m->c, OPT_MAX, 0, &how.max, e);
     if (rc == 0 && (place_model(m->c, &dir, e) != 0 || model_open(buf_text(&dir), &model, e) != 0))
         rc = -1;
@@ -243,9 +264,10 @@ static int import_conversations(struct import *m, struct err *e)
     buf_free(&dir);
     if (rc != 0)
         return rc;
-    buf_printf(&m->said, "%zu conversation%s, %zu request%s, %zu prompt tokens; the longest prompt has %zu\n",
-               sum.conversations, sum.conversations == 1 ? "" : "s", sum.requests, sum.requests == 1 ? "" : "s", sum.tokens,
-               sum.longest);
+    if (m->first == 0)
+        buf_printf(&m->said, "%zu conversation%s, ", sum.conversations, sum.conversations == 1 ? "" : "s");
+    buf_printf(&m->said, "%zu request%s, %zu prompt tokens; the longest prompt has %zu\n",
+               sum.requests, sum.requests == 1 ? "" : "s", sum.tokens, sum.longest);
     if (sum.too_long > 0 && !how.hashes_only)
         buf_printf(&m->said, "  %zu do not fit into the model's context and will be refused or cut\n", sum.too_long);
     return save(m, e);
@@ -256,12 +278,10 @@ static int import_conversations(struct import *m, struct err *e)
 /* Read line by line: a trace may be larger than memory, and packed with gzip. */
 static int import_mooncake(struct import *m, struct err *e)
 {
-    const char *part = m->c->option[OPT_REQUESTS];
-    struct excerpt x = {.pool = m->pool, .more = buf_text(&m->more)};
+    struct excerpt x = {.first = m->first, .last = m->last, .pool = m->pool, .more = buf_text(&m->more)};
     struct excerpt_summary sum;
     uint32_t block;
-    if (cli_count(m->c, OPT_BLOCK, 0, &block, e) != 0 ||
-        (part != NULL && trace_range_parse(part, &x.first, &x.last, e) != 0))
+    if (cli_count(m->c, OPT_BLOCK, 0, &block, e) != 0)
         return -1;
     struct lines *l = lines_open(m->path, e);
     int rc = l != NULL ? excerpt_write(l, block, &x, &m->script, &sum, e) : -1;
@@ -279,9 +299,12 @@ static int read_options(struct import *m, struct err *e)
 {
     struct cli *c = m->c;
     uint32_t policy;
-    const char *rules = c->option[OPT_RULES], *from = c->option[OPT_FROM];
-    if (cli_count(c, OPT_POOL, 0, &m->pool, e) != 0 || cli_count(c, OPT_PAGE, 0, &m->page, e) != 0)
+    const char *rules = c->option[OPT_RULES], *from = c->option[OPT_FROM], *part = c->option[OPT_REQUESTS];
+    if (cli_count(c, OPT_POOL, 0, &m->pool, e) != 0 || cli_count(c, OPT_PAGE, 0, &m->page, e) != 0 ||
+        (part != NULL && trace_range_parse(part, &m->first, &m->last, e) != 0))
         return -1;
+    if (part != NULL && (cli_has(c, OPT_DIFF) || cli_has(c, OPT_AGAINST)))
+        return err_usage(e, "--requests takes a part, and --diff and --against compare the whole recording");
     if (c->option[OPT_POLICY] != NULL) {
         if (policy_parse(c->option[OPT_POLICY], &policy, e) != 0) {
             e->usage = true;
@@ -304,7 +327,7 @@ static int read_options(struct import *m, struct err *e)
 static int check_format_options(const struct import *m, struct err *e)
 {
     const struct cli *c = m->c;
-    static const enum cli_option KV[] = {OPT_DIFF, OPT_AGAINST}, TRACE[] = {OPT_REQUESTS, OPT_BLOCK}, TALK[] = {OPT_HASHES_ONLY, OPT_MAX, OPT_MODEL, OPT_PAGE};
+    static const enum cli_option KV[] = {OPT_DIFF, OPT_AGAINST}, TRACE[] = {OPT_BLOCK}, TALK[] = {OPT_HASHES_ONLY, OPT_MAX, OPT_MODEL, OPT_PAGE};
     for (size_t i = 0; m->format != FOREIGN_KV_EVENTS && i < ARRAY_LEN(KV); i++)
         if (cli_has(c, KV[i]))
             return err_usage(e, "--%s is for kv-events, and %.200s holds %s", cli_option_info(KV[i])->name, m->path,
@@ -344,17 +367,26 @@ static int import(struct import *m, struct err *e)
     }
 }
 
-bool is_imported(const char *path)
+struct lines *imported_open(const char *path, enum foreign_format *format)
 {
     struct err ignored = {0};
     bool named = is_trace_name(path) || ends_with(path, ".msgpack");
     struct lines *l = named ? lines_open(path, &ignored) : NULL;
-    enum foreign_format format = FOREIGN_MOONCAKE;
-    char *line;
-    size_t len;
-    bool is = l != NULL && lines_next(l, &line, &len, &ignored) > 0 && foreign_detect(path, line, len, &format, &ignored) == 0;
+    char *bytes;
+    size_t n;
+    if (l != NULL && lines_first(l, &bytes, &n, &ignored) == 0 && foreign_detect(path, bytes, n, format, &ignored) == 0 &&
+        *format != FOREIGN_MOONCAKE)
+        return l;
     lines_close(l);
-    return is && format != FOREIGN_MOONCAKE;
+    return NULL;
+}
+
+bool is_imported(const char *path)
+{
+    enum foreign_format format;
+    struct lines *l = imported_open(path, &format);
+    lines_close(l);
+    return l != NULL;
 }
 
 int imported_script(struct cli *c, const char *path, struct buf *out, struct err *e)

@@ -21,16 +21,45 @@ static int open_trace(struct cli *c, struct err *e)
     return rc;
 }
 
+/* Show what was opened, if it was. */
+static int play_source(struct cli *c, struct source *s, int rc, const char *name, struct err *e)
+{
+    if (rc == 0)
+        rc = show_source(c, s, e);
+    source_done(s);
+    if (rc == 0 && c->place == NULL)
+        state_remember(c, "play", name);
+    return rc;
+}
+
 static int play(struct cli *c, const char *otherwise, struct err *e)
 {
     struct source s;
     int rc = source_open(&s, c, false, otherwise, e);
-    if (rc == 0)
-        rc = show_source(c, &s, e);
-    source_done(&s);
-    if (rc == 0 && c->place == NULL)
-        state_remember(c, "play", c->args > 0 ? c->arg[0] : otherwise);
-    return rc;
+    return play_source(c, &s, rc, c->args > 0 ? c->arg[0] : otherwise, e);
+}
+
+/* KV events and conversations: on the screen while they are being read. *rc is the result; false: it is something else. */
+static bool play_imported(struct cli *c, int *rc, struct err *e)
+{
+    enum foreign_format format;
+    struct lines *l = c->args == 1 ? imported_open(c->arg[0], &format) : NULL;
+    struct source s;
+    if (l == NULL)
+        return false;
+    if (cli_has(c, OPT_CAPACITY) || cli_has(c, OPT_BLOCK) || cli_has(c, OPT_REQUESTS)) {
+        lines_close(l);
+        err_usage(e, "--capacity, --block and --requests are for traces of hash ids, and %.200s holds %s", c->arg[0],
+                  foreign_name(format));
+        *rc = err_hint(e, "`radixscope import FILE --requests A-B -o OUT.rxs` cuts a part out");
+    } else if (show_choose_way(c) == SHOW_ON_SCREEN) {
+        *rc = source_open_stream(&s, c, l, format, e);
+        *rc = play_source(c, &s, *rc, c->arg[0], e);
+    } else {
+        lines_close(l);
+        *rc = play(c, NULL, e);
+    }
+    return true;
 }
 
 /* What a state string says takes the place of the command line. */
@@ -54,7 +83,10 @@ static int play_state(struct cli *c, struct err *e)
 
 int cmd_play(struct cli *c, struct err *e)
 {
-    if (c->args == 1 && is_trace_name(c->arg[0]) && !is_imported(c->arg[0]))
+    int rc;
+    if (play_imported(c, &rc, e))
+        return rc;
+    if (c->args == 1 && is_trace_name(c->arg[0]))
         return open_trace(c, e);
     if (c->args > 0 && rx_is(c->arg[0]))
         return play_state(c, e);
@@ -69,7 +101,10 @@ int cmd_replay(struct cli *c, struct err *e)
     }
     size_t n = strlen(c->arg[0]);
     bool script = n > 4 && strcmp(c->arg[0] + n - 4, ".rxs") == 0;
-    if (script || is_imported(c->arg[0]) || (access(c->arg[0], F_OK) != 0 && place_is_scenario(c, c->arg[0])))
+    int rc;
+    if (play_imported(c, &rc, e))
+        return rc;
+    if (script || (access(c->arg[0], F_OK) != 0 && place_is_scenario(c, c->arg[0])))
         return play(c, NULL, e);
     if (is_trace_name(c->arg[0]))
         return open_trace(c, e);
@@ -77,7 +112,7 @@ int cmd_replay(struct cli *c, struct err *e)
         return err_usage(e, "--capacity, --policy, --block and --requests are for traces: a recording is what it is");
     if (cli_has(c, OPT_HISTORY))
         return err_usage(e, "--history-mb is for a FILE.rxs: a recording is complete");
-    int rc = show_recording(c, c->arg[0], e);
+    rc = show_recording(c, c->arg[0], e);
     if (rc == 0)
         state_remember(c, "replay", c->arg[0]);
     return rc;

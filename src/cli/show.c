@@ -30,6 +30,14 @@ struct ui_options show_options(struct cli *c)
                                .left_at = &c->left_at};
 }
 
+void show_loading(struct ui_progress *out, uint64_t n, const char *what, uint64_t bytes, uint64_t size)
+{
+    out->loading = true;
+    int used = snprintf(out->line, sizeof out->line, "loading: %llu %s", (unsigned long long)n, what);
+    if (size > 0)
+        snprintf(out->line + used, sizeof out->line - (size_t)used, ", %.0f %% of the file", 100.0 * (double)bytes / (double)size);
+}
+
 static void title_line(const char *title, const char *mode, const struct world_config *w, struct buf *out)
 {
     buf_printf(out, "# %s: %u slots, pages of %u, %s eviction, %s rules, %s\n", title, w->pool, w->page_size,
@@ -123,7 +131,7 @@ struct live {
     const struct source *source;
     const struct cli *cli;
     struct inside inside; /* the views into the model; its study is owned */
-    char *text;          /* owned; of the script, for rerun */
+    char *text;          /* owned; of the script, for rerun; of a stream its head */
     struct rx_log log; /* what was typed */
     struct worker *again; /* the run that rerun began last; owned */
     char why[160];       /* what is different in it */
@@ -140,6 +148,22 @@ static void note_end(struct live *l, const struct worker_status *st)
         l->failure = st->failure;
 }
 
+/* The script's text, as far as it is known; NULL and *e: its file is still being read. */
+static const char *text_of(const struct live *l, struct err *e)
+{
+    struct stream *from = l->source->stream;
+    struct worker_status st;
+    struct stream_status read;
+    if (from == NULL)
+        return l->text;
+    worker_get_status(l->w, &st); /* first: what waits behind the stream does not read */
+    stream_get_status(from, &read);
+    if (read.ended || (st.state != WORKER_RUNNING && st.queued == 0))
+        return stream_text(from);
+    err_set(e, "the file is still being read: this can be done when all of it is there");
+    return NULL;
+}
+
 /* "/a/b/c.rxs:13:25: expected …" from "c.rxs" on: the folder is known, and the line is short. */
 static const char *without_folder(const char *what)
 {
@@ -154,7 +178,10 @@ static void take_progress(void *ctx, struct ui_progress *out)
 {
     struct live *l = ctx;
     struct worker_status st;
+    struct stream_status read = {.ended = true};
     worker_drain(l->w);
+    if (l->source->stream != NULL)
+        stream_get_status(l->source->stream, &read);
     worker_get_status(l->w, &st);
     note_end(l, &st);
     /* what waits is work, too: between two scripts nothing runs for a moment */
@@ -165,6 +192,8 @@ static void take_progress(void *ctx, struct ui_progress *out)
                  st.failure.hint[0] != '\0' ? "; " : "", st.failure.hint);
     else if (st.state == WORKER_CANCELLED)
         snprintf(out->line, sizeof out->line, "cancelled");
+    else if (l->source->stream != NULL && !read.ended && out->working)
+        show_loading(out, read.done, read.what, read.bytes, read.size);
     else if (st.state == WORKER_RUNNING && st.command != NULL)
         snprintf(out->line, sizeof out->line, "running %s (%u of %u)", st.command, st.done + 1, st.commands);
 }
@@ -202,7 +231,8 @@ static int rerun(struct live *l, const struct script_command *c, struct err *e)
     rerun_settings(c, &set, why, sizeof why);
     cfg.settings = &set;
     cfg.report = NULL;
-    struct script *s = script_parse("", l->text, strlen(l->text), 1, e);
+    const char *text = text_of(l, e);
+    struct script *s = text != NULL ? script_parse("", text, strlen(text), 1, e) : NULL;
     struct worker *w = NULL;
     if (s != NULL) {
         s->unchecked = true; /* its numbers are those of other settings */
@@ -253,8 +283,11 @@ static int write_state(void *ctx, const struct ui_place *place, struct buf *out,
     struct scene_string state = {.log = l->log, .branch = place->branch, .at = place->at, .view = place->view,
                           .beside = place->beside};
     const char *scene = l->cli->args > 0 ? l->cli->arg[0] : "shared-system-prompt";
+    const char *text = text_of(l, e);
+    if (text == NULL)
+        return -1;
     if (s->given) /* only read: rx_write changes nothing */
-        state.script = l->text;
+        state.script = (char *)(uintptr_t)text;
     else
         state.scene = (char *)(uintptr_t)scene;
     for (int i = 0; i < OPT_COUNT; i++)
@@ -304,7 +337,10 @@ static int keep_script(const struct live *l, const char *path, struct err *e)
         err_set(e, "this history has branches, which a script cannot tell");
         return err_hint(e, "a name that ends in .rxt keeps all of them");
     }
-    buf_puts(&b, l->text);
+    const char *text = text_of(l, e);
+    if (text == NULL)
+        return -1;
+    buf_puts(&b, text);
     if (b.len > 0 && b.data[b.len - 1] != '\n')
         buf_putc(&b, '\n');
     for (size_t i = 0; i < l->log.count; i++) {
@@ -328,7 +364,7 @@ static int keep_session(void *ctx, const char *path, struct err *e)
         return keep_script(l, path, e);
     const struct script_settings *set = &l->source->settings;
     struct event_words words = lexicon_words(runner_lexicon(worker_runner(l->w)));
-    struct recording_info info = {.title = set->title, .mode = source_mode(set), .script = l->text,
+    struct recording_info info = {.title = set->title, .mode = source_mode(set), .script = text_of(l, e),
                                   .program = RADIXSCOPE_VERSION, .bytes = lexicon_bytes_of, .ctx = words.ctx, .branch = -1};
     return recording_save(path, worker_tape(l->w), &info, e);
 }
@@ -429,6 +465,9 @@ static int show_live(struct cli *c, struct source *s, enum show_way way, struct 
     int rc = live.text != NULL ? worker_submit(w, s->script, -1, 0, e) : err_memory(e, 64, "the script's text");
     if (live.text != NULL)
         s->script = NULL;
+    struct worker_source from = {.next = stream_next, .done = stream_done, .stop = stream_stop, .ctx = s->stream};
+    if (rc == 0 && s->stream != NULL)
+        rc = worker_stream(w, &from, e);
     if (rc == 0)
         rc = type_again(&live, c->place, e);
     if (rc == 0 && way != SHOW_ON_SCREEN)

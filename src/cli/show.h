@@ -16,6 +16,8 @@ enum show_way { SHOW_ON_SCREEN, SHOW_AS_SESSION, SHOW_PRINTED };
 enum show_way show_choose_way(const struct cli *c);
 int show_check_theme(const struct cli *c, struct err *e);
 struct ui_options show_options(struct cli *c);
+/* "loading: 512 requests, 13 % of the file"; size 0: nobody knows how much there is. */
+void show_loading(struct ui_progress *out, uint64_t n, const char *what, uint64_t bytes, uint64_t size);
 
 /* The stepper on a feed, at step `start`, with the other history beside it if `compare`. */
 int show_feed(struct cli *c, const struct ui_feed *feed, uint32_t start, bool compare, struct err *e);

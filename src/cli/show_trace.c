@@ -146,11 +146,8 @@ static void take_trace_progress(void *ctx, struct ui_progress *out)
     if (st.failed)
         snprintf(out->line, sizeof out->line, "%.300s%s%.200s", st.failure.what, st.failure.hint[0] != '\0' ? "; " : "",
                  st.failure.hint);
-    else if (st.running && st.size > 0)
-        snprintf(out->line, sizeof out->line, "loading: %llu requests, %.0f %% of the file",
-                 (unsigned long long)st.requests, 100.0 * (double)st.bytes / (double)st.size);
     else if (st.running)
-        snprintf(out->line, sizeof out->line, "loading: %llu requests", (unsigned long long)st.requests);
+        show_loading(out, st.requests, "requests", st.bytes, st.size);
 }
 
 static int watch(struct cli *c, struct tracer *t, const char *title, const struct ui_words *words, struct err *e)

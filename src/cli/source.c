@@ -230,18 +230,15 @@ static int open_model(struct source *s, const struct cli *c, struct err *e)
 {
     if (place_model(c, &s->model_dir, e) != 0 || model_open(buf_text(&s->model_dir), &s->model, e) != 0)
         return -1;
-    if (chat_get_kind(s->model) == CHAT_UNKNOWN && has_conversation(s->script))
+    if (chat_get_kind(s->model) == CHAT_UNKNOWN && (s->stream != NULL || has_conversation(s->script)))
         fprintf(stderr, "radixscope: the chat template of %s is none of ChatML, Llama-2, Llama-3, Mistral and the box's;\n"
                 "  messages are written as plain text\n", buf_text(&s->model_dir));
     return 0;
 }
 
-int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e)
+/* The script is there: with what and how it runs. */
+static int prepare(struct source *s, struct cli *c, struct err *e)
 {
-    *s = (struct source){0};
-    s->script = load(s, c, prompts, otherwise, e);
-    if (s->script == NULL)
-        return -1;
     script_settings(s->script, &s->settings);
     if (apply_options(s, c, e) != 0 || sampling_options(c, &s->config.sampling, e) != 0)
         return -1;
@@ -254,9 +251,33 @@ int source_open(struct source *s, struct cli *c, bool prompts, const char *other
     return 0;
 }
 
+int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e)
+{
+    *s = (struct source){0};
+    s->script = load(s, c, prompts, otherwise, e);
+    return s->script != NULL ? prepare(s, c, e) : -1;
+}
+
+int source_open_stream(struct source *s, struct cli *c, struct lines *l, enum foreign_format format, struct err *e)
+{
+    struct stream_options o = {0};
+    *s = (struct source){.given = true};
+    if (cli_count(c, OPT_POOL, 0, &o.pool, e) != 0 || cli_count(c, OPT_MAX, 0, &o.max, e) != 0) {
+        lines_close(l);
+        return -1;
+    }
+    s->stream = stream_new(l, format, &o, e);
+    if (s->stream == NULL)
+        return -1;
+    const char *head = stream_head(s->stream);
+    s->script = script_parse("", head, strlen(head), 1, e);
+    return s->script != NULL && prepare(s, c, e) == 0 ? stream_begin(s->stream, s->model, e) : -1;
+}
+
 void source_done(struct source *s)
 {
     script_free(s->script);
+    stream_free(s->stream);
     model_close(s->model);
     buf_free(&s->model_dir);
     *s = (struct source){0};

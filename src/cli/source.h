@@ -6,10 +6,12 @@
 
 #include "cli/cli.h"
 #include "script/runner.h"
+#include "trace/stream.h"
 #include "ui/feed.h"
 
 struct source {
     struct script *script;             /* owned */
+    struct stream *stream;             /* owned: the commands behind it, from a file that is still being read; NULL: none */
     struct script_settings settings;   /* the script's, with --pool and so on */
     bool given;                        /* its text came with the command, not from our scenarios */
     bool prompts;                      /* made from bare prompts: nothing in it asks for history */
@@ -23,6 +25,9 @@ struct source {
  * without operands: `otherwise`. source_done also after a failure. */
 int source_open(struct source *s, struct cli *c, bool prompts, const char *otherwise, struct err *e);
 void source_done(struct source *s);
+
+/* KV events or conversations, to be read while they run. Takes the lines. source_done also after a failure. */
+int source_open_stream(struct source *s, struct cli *c, struct lines *l, enum foreign_format format, struct err *e);
 
 /* --history-mb in bytes; 0: it is not given. */
 int source_history_limit(const struct cli *c, size_t *limit, struct err *e);

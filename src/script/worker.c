@@ -11,7 +11,8 @@
 
 struct job {
     struct job *next;
-    struct script *script; /* owned; NULL: a task */
+    struct script *script; /* owned; NULL: a task or a stream */
+    struct worker_source source;
     void (*task)(void *ctx, struct runner *r);
     void *ctx;
     int branch;
@@ -26,6 +27,8 @@ struct worker {
     struct job *first, *last;
     bool running, task_runs, quit, started;
     enum worker_state before; /* the task: what the state was */
+    struct worker_source source; /* of the stream that runs; next NULL: none does */
+    bool stopped;            /* it was told to stop */
     struct worker_status status;
     int pipe[2];             /* the worker writes a byte for news */
 };
@@ -48,16 +51,49 @@ static void job_free(struct job *j)
     xfree(j);
 }
 
-static void set_command(struct worker *w, const struct job *j, uint32_t i)
+static void set_command(struct worker *w, const struct script *s, uint32_t i)
 {
     pthread_mutex_lock(&w->lock);
     w->status.done = i;
-    w->status.commands = j->script->count;
-    w->status.command = i < j->script->count ? script_info(j->script->command[i].kind)->name : NULL;
-    w->status.line = i < j->script->count ? j->script->command[i].line : 0;
+    w->status.commands = s->count;
+    w->status.command = i < s->count ? script_info(s->command[i].kind)->name : NULL;
+    w->status.line = i < s->count ? s->command[i].line : 0;
     w->status.branch = tape_branch(runner_tape(w->runner));
     pthread_mutex_unlock(&w->lock);
     tell(w);
+}
+
+static enum run_result run_commands(struct worker *w, const struct script *s, struct err *e)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        set_command(w, s, i);
+        enum run_result rc = runner_command(w->runner, s, &s->command[i], e);
+        if (rc != RUN_DONE)
+            return rc;
+    }
+    return RUN_DONE;
+}
+
+static bool was_stopped(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool stopped = w->stopped;
+    pthread_mutex_unlock(&w->lock);
+    return stopped;
+}
+
+static enum run_result run_stream(struct worker *w, const struct worker_source *from, struct err *e)
+{
+    enum run_result rc = RUN_DONE;
+    struct script *s;
+    while (rc == RUN_DONE && !was_stopped(w) && (s = from->next(from->ctx, e)) != NULL) {
+        rc = run_commands(w, s, e);
+        script_free(s);
+        if (rc == RUN_DONE)
+            from->done(from->ctx);
+        tell(w); /* the next one may be long in coming */
+    }
+    return was_stopped(w) ? RUN_CANCELLED : e->set ? RUN_FAILED : rc;
 }
 
 static enum run_result run_job(struct worker *w, struct job *j, struct err *e)
@@ -68,15 +104,11 @@ static enum run_result run_job(struct worker *w, struct job *j, struct err *e)
         j->task = NULL; /* it has been called */
         return RUN_DONE;
     }
+    if (j->source.next != NULL)
+        return run_stream(w, &j->source, e);
     if (j->branch >= 0 && runner_act_at(w->runner, j->branch, j->at, e) != 0)
         return RUN_FAILED;
-    for (uint32_t i = 0; i < j->script->count; i++) {
-        set_command(w, j, i);
-        enum run_result rc = runner_command(w->runner, j->script, &j->script->command[i], e);
-        if (rc != RUN_DONE)
-            return rc;
-    }
-    return RUN_DONE;
+    return run_commands(w, j->script, e);
 }
 
 static struct job *next_job(struct worker *w) /* NULL: quit */
@@ -91,6 +123,8 @@ static struct job *next_job(struct worker *w) /* NULL: quit */
             w->last = NULL;
         w->status.queued--;
         w->task_runs = j->task != NULL;
+        w->source = j->source;
+        w->stopped = false;
         w->before = w->status.state;
         w->status.state = WORKER_RUNNING;
         w->running = true;
@@ -109,6 +143,7 @@ static void job_done(struct worker *w, enum run_result rc, const struct err *e)
     else
         w->status.failure = *e;
     w->task_runs = false;
+    w->source = (struct worker_source){0};
     w->status.command = NULL;
     w->status.branch = tape_branch(runner_tape(w->runner));
     w->running = false;
@@ -187,6 +222,14 @@ static void drop_queue(struct worker *w) /* under the lock */
     w->status.queued = 0;
 }
 
+static void stop_running(struct worker *w) /* under the lock */
+{
+    runner_cancel(w->runner);
+    w->stopped = true;
+    if (w->source.next != NULL)
+        w->source.stop(w->source.ctx);
+}
+
 void worker_free(struct worker *w)
 {
     if (w == NULL)
@@ -195,7 +238,7 @@ void worker_free(struct worker *w)
         pthread_mutex_lock(&w->lock);
         drop_queue(w);
         w->quit = true;
-        runner_cancel(w->runner);
+        stop_running(w);
         pthread_cond_broadcast(&w->changed);
         pthread_mutex_unlock(&w->lock);
         pthread_join(w->thread, NULL);
@@ -234,6 +277,16 @@ int worker_submit(struct worker *w, struct script *s, int branch, uint32_t at, s
     return 0;
 }
 
+int worker_stream(struct worker *w, const struct worker_source *from, struct err *e)
+{
+    struct job *j = xcalloc(1, sizeof *j);
+    if (j == NULL)
+        return err_memory(e, sizeof *j, "a stream of commands");
+    *j = (struct job){.source = *from};
+    enqueue(w, j);
+    return 0;
+}
+
 int worker_task(struct worker *w, void (*task)(void *ctx, struct runner *r), void *ctx, struct err *e)
 {
     struct job *j = xcalloc(1, sizeof *j);
@@ -263,7 +316,7 @@ void worker_cancel(struct worker *w)
     pthread_mutex_lock(&w->lock);
     drop_queue(w);
     if (w->running && !w->task_runs)
-        runner_cancel(w->runner);
+        stop_running(w);
     pthread_mutex_unlock(&w->lock);
 }
 

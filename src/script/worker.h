@@ -14,6 +14,15 @@
 
 struct worker;
 
+/* Scripts that come one after another while they run. */
+struct worker_source {
+    struct script *(*next)(void *ctx, struct err *e); /* asked on the worker's thread, which frees it; NULL: that was all,
+                                                         or *e is set */
+    void (*done)(void *ctx);                          /* on the worker's thread: its commands have run */
+    void (*stop)(void *ctx);                          /* from any thread: what `next` waits for is not worth waiting for */
+    void *ctx;
+};
+
 enum worker_state { WORKER_IDLE, WORKER_RUNNING, WORKER_FAILED, WORKER_CANCELLED };
 
 struct worker_status {
@@ -36,6 +45,9 @@ void worker_free(struct worker *w);
 /* Run a script after those that wait. Takes it (also on failure). `branch` >= 0: act from step `at` of
  * that branch; -1: from where the work stands. */
 int worker_submit(struct worker *w, struct script *s, int branch, uint32_t at, struct err *e);
+
+/* All scripts of a source, after what waits, as if they were one. */
+int worker_stream(struct worker *w, const struct worker_source *from, struct err *e);
 
 /* The same for one typed line; refused at once when it cannot be understood. */
 int worker_submit_line(struct worker *w, const char *line, int branch, uint32_t at, struct err *e);

@@ -283,23 +283,6 @@ const struct conversations_summary *talks_summary(const struct talks *r)
     return &r->sum;
 }
 
-uint64_t talks_pool(const struct talks *r)
-{
-    uint64_t page = r->how.page > 0 ? r->how.page : 1;
-    return r->how.pool != 0 ? r->how.pool : (r->sum.all + r->sum.requests * page + page - 1) / page * page;
-}
-
-int talks_head(const struct talks *r, const char *title, uint64_t pool, struct buf *out, struct err *e)
-{
-    if (pool > UINT32_MAX / 2)
-        return err_set(e, "%.200s: its requests have more tokens than a pool can hold; give --pool", r->name);
-    buf_puts(out, "title ");
-    script_quote(title, strlen(title), out);
-    buf_printf(out, "\n%spool %u\npage %u\n%s", r->how.hashes_only ? "tokens ids\n" : "", (uint32_t)pool,
-               r->how.page > 0 ? r->how.page : 1, r->how.more);
-    return 0;
-}
-
 static bool is_part(const struct conversations *how)
 {
     return how->first > 0;
@@ -337,11 +320,21 @@ static int check_requests(const struct talks *r, struct err *e)
 
 static int write_script(const struct talks *r, const struct buf *body, struct buf *out, struct err *e)
 {
-    char title[128];
-    size_t n = is_part(&r->how) ? r->sum.requests : r->sum.conversations;
-    snprintf(title, sizeof title, "%zu %s%s", n, is_part(&r->how) ? "request" : "conversation", n == 1 ? "" : "s");
-    if (talks_head(r, title, talks_pool(r), out, e) != 0)
-        return -1;
+    uint64_t page = r->how.page > 0 ? r->how.page : 1;
+    uint64_t pool = r->how.pool != 0 ? r->how.pool : (r->sum.all + r->sum.requests * page + page - 1) / page * page;
+    const char *slash = strrchr(r->name, '/'), *file = slash != NULL ? slash + 1 : r->name;
+    struct buf title = {0};
+    if (pool > UINT32_MAX / 2)
+        return err_set(e, "%.200s: its requests have more tokens than a pool can hold; give --pool", r->name);
+    if (is_part(&r->how))
+        buf_printf(&title, "%zu request%s of %s", r->sum.requests, r->sum.requests == 1 ? "" : "s", file);
+    else
+        buf_printf(&title, "%zu conversation%s", r->sum.conversations, r->sum.conversations == 1 ? "" : "s");
+    buf_puts(out, "title ");
+    script_quote(buf_text(&title), title.len, out);
+    buf_free(&title);
+    buf_printf(out, "\n%spool %u\npage %u\n%s", r->how.hashes_only ? "tokens ids\n" : "", (uint32_t)pool, (uint32_t)page,
+               r->how.more);
     buf_add(out, buf_text(body), body->len);
     return out->failed ? err_memory(e, out->len, "conversations") : 0;
 }

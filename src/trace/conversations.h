@@ -49,10 +49,6 @@ int talks_request(struct talks *t, struct buf *out, struct err *e);
 size_t talks_line_number(const struct talks *t);
 const struct conversations_summary *talks_summary(const struct talks *t);
 
-/* The settings that come before the requests. -1 and *e: a pool cannot be so large. */
-int talks_head(const struct talks *t, const char *title, uint64_t pool, struct buf *out, struct err *e);
-uint64_t talks_pool(const struct talks *t);    /* slots that all requests so far have together: no eviction */
-
 /* Append the script. `name` stands for the file in errors, which say line, field and reason. */
 int conversations_import(const char *name, const char *bytes, size_t len, const struct model *m,
                          const struct conversations *how, struct buf *out, struct conversations_summary *sum,
