@@ -128,6 +128,8 @@ static int make_world(struct sched_case *k, bool record)
     struct err inner = {0};
     TRY(number(k, k->o, "page_size", WORLD_SLOTS, &w.page_size));
     TRY(number(k, k->o, "pool", WORLD_SLOTS, &w.pool));
+    if (w.page_size > 0)
+        w.pool -= w.pool % w.page_size; /* upstream's allocator has size // page_size pages */
     if (world_config_check(&w, &inner) != 0)
         return err_set(k->e, "%s:%lu: sched: %s", k->path, k->line, inner.what);
     k->t = tape_new(&w, k->e);

@@ -18,6 +18,7 @@ struct rec_config {
     struct world_config w;
     uint32_t seed, ops, dump_every, alphabet, max_len;
     bool events;
+    bool tries;    /* a skipped insert has tried to take its slots: upstream's driver may or may not */
 };
 
 struct rec {
@@ -327,6 +328,8 @@ static inline void rec_insert(struct rec *r)
     put_key(r, &k);
     field_bool(r, "pre_match", pre);
     if (skipped) {
+        if (r->cfg.tries)
+            n_take(&r->m, 0, 0, units - have.units, false, slots + have.units);
         field_u32(r, "n", units - have.units);
         field_u32(r, "num_evicted", n_evict(&r->m, units - have.units));
         op_end(r);
@@ -444,16 +447,39 @@ static inline void rec_start(struct rec *r)
     op_end(r);
 }
 
+/* The rest of a record whose allocation failed: it is a finish. What was freed and evicted for it stays. */
+static inline void rec_no_memory(struct rec *r, int at, uint32_t ask)
+{
+    struct n_request *q = &r->m.req[at];
+    buf_printf(r->out, "{\"type\": \"op\", \"i\": %u, \"op\": \"finish\"", r->i);
+    field_u32(r, "rid", r->rid[at]);
+    field_bool(r, "is_insert", false);
+    field(r, "why");
+    buf_puts(r->out, "\"no_memory\"");
+    field_ints(r, "tokens", q->tok, q->kv);
+    field_ints(r, "row", q->row, q->kv);
+    field_u32(r, "protected_len", q->prot);
+    field_u32(r, "evict_ask", ask);
+    n_finish(&r->m, q, false);
+    op_end(r);
+}
+
 static inline void rec_next_chunk(struct rec *r, int at)
 {
     struct n_request *q = &r->m.req[at];
     uint32_t start = q->kv, size = r->cfg.w.page_size, upto = start + 1 + rec_below(r, r->prompt[at] - start);
+    uint32_t ask = size > 1 ? upto - start + size : upto - start;
+    size_t line = r->out->len;
     op_begin(r, "next_chunk");
     field_u32(r, "rid", r->rid[at]);
     field_u32(r, "start", start);
     field_u32(r, "extend_to", upto);
-    bool got = n_alloc(&r->m, q, upto, size > 1 ? upto - start + size : upto - start);
-    field_ints(r, "new_slots", q->row + start, got ? upto - start : 0);
+    if (!n_alloc(&r->m, q, upto, ask)) {
+        r->out->len = line;
+        rec_no_memory(r, at, ask);
+        return;
+    }
+    field_ints(r, "new_slots", q->row + start, upto - start);
     op_end(r);
 }
 

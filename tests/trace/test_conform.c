@@ -134,6 +134,73 @@ static void test_fresh_recordings(void **state)
     assert_int_equal(cases, 70);
 }
 
+/* A small pool whose slots are sorted back (need_sort): every allocation that fails shows in the slots after it. A
+ * skipped insert has tried to allocate in every second recording; conform must find out which. */
+static void test_failed_allocations(void **state)
+{
+    uint32_t no_memory = 0, skipped = 0;
+    (void)state;
+    for (uint32_t k = 0; k < 60; k++) {
+        struct conform_options opt = {.check = true};
+        struct rec_config c = setting(k, 200);
+        struct buf b = {0};
+        char path[128];
+        c.w.page_size = k % 3 == 0 ? 1 : 2;
+        c.w.pool = 24;
+        c.max_len = 20;
+        c.w.need_sort = true;
+        c.tries = k % 2 == 0;
+        c.dump_every = 50;
+        record(&c, &b);
+        write_text(path, sizeof path, "full.jsonl", b.data, b.len);
+        agrees(path, &opt);
+        for (const char *at = b.data; (at = strstr(at, "no_memory")) != NULL; at++)
+            no_memory++;
+        for (const char *at = b.data; (at = strstr(at, "insert_skipped")) != NULL; at++)
+            skipped++;
+        unlink(path);
+        buf_free(&b);
+    }
+    assert_true(no_memory > 20 && skipped > 200);
+}
+
+/* A pool that is no whole number of pages has the whole ones; blank lines say nothing; a row is as long as the
+ * longest answer needs, whatever the pool. */
+static void test_unusual_files(void **state)
+{
+    struct conform_options opt = {.tape = true, .check = true};
+    struct rec_config c = setting(2, 60); /* pages of 4 */
+    struct buf b = {0}, odd = {0};
+    char path[128];
+    (void)state;
+    record(&c, &b);
+    const char *pool = strstr(b.data, "\"pool\": 256"), *end = strchr(b.data, '\n') + 1;
+    assert_non_null(pool);
+    buf_add(&odd, b.data, (size_t)(pool - b.data));
+    buf_puts(&odd, "\"pool\": 259");
+    buf_add(&odd, pool + 11, (size_t)(end - pool) - 11);
+    buf_puts(&odd, " \t\r\n");
+    buf_puts(&odd, end);
+    buf_puts(&odd, "\n");
+    write_text(path, sizeof path, "odd.jsonl", odd.data, odd.len);
+    agrees(path, &opt);
+    unlink(path);
+    buf_free(&b);
+    buf_free(&odd);
+
+    buf_puts(&b, "{\"type\": \"config\", \"impl\": \"radix\", \"policy\": \"lru\", \"page_size\": 1, \"pool\": 20000000}\n");
+    for (int i = 0; i < 8; i++) /* eight rows as long as the pool would be more than there is room for */
+        buf_printf(&b, "{\"i\": %d, \"op\": \"start\", \"rid\": %d, \"tokens\": [%d], \"extra\": null, \"priority\": 0, "
+                       "\"session\": null, \"limit\": 0, \"matched\": 0, \"indices\": [], \"node\": 0, \"admitted\": true, "
+                       "\"lock_delta\": 0, \"extend_to\": 1, \"new_slots\": [%d], \"frees\": [], \"evicted\": [], "
+                       "\"evictable\": 0, \"protected\": 0, \"avail\": %d, \"clock\": 2}\n", i, i, i, i + 1, 19999999 - i);
+    opt = (struct conform_options){0};
+    write_text(path, sizeof path, "large.jsonl", b.data, b.len);
+    agrees(path, &opt);
+    unlink(path);
+    buf_free(&b);
+}
+
 /* ---- the real SGLang ------------------------------------------------------------------------------------------ */
 
 static void test_recordings_of_sglang(void **state)
@@ -259,7 +326,7 @@ static void test_files_that_are_refused(void **state)
         {"{\"type\": \"config\", \"impl\": \"other\", \"policy\": \"lru\"}\n", "\"impl\""},
         {"{\"type\": \"config\", \"impl\": \"radix\", \"policy\": \"lru\", \"page_size\": 0, \"pool\": 8}\n", "\"page_size\""},
         {"{\"type\": \"config\", \"impl\": \"radix\", \"policy\": \"arc\", \"page_size\": 1, \"pool\": 8}\n", "arc"},
-        {"{\"type\": \"config\", \"impl\": \"radix\", \"policy\": \"lru\", \"page_size\": 3, \"pool\": 8}\n", "whole number of pages"},
+        {"{\"type\": \"config\", \"impl\": \"radix\", \"policy\": \"lru\", \"page_size\": 9, \"pool\": 8}\n", "\"pool\""},
         {"{\"type\": \"config\", \"impl\": \"radix\", \"policy\": \"lru\", \"page_size\": 1, \"pool\": 8}\n{\"op\": \"fly\"}\n",
          ":2: operation \"fly\""},
         {"{\"type\": \"config\", \"impl\": \"radix\", \"policy\": \"lru\", \"page_size\": 1, \"pool\": 8}\n{\"op\": \"evict\", \"n\": "
@@ -350,6 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_committed_recordings),  cmocka_unit_test(test_fresh_recordings),
+        cmocka_unit_test(test_failed_allocations),    cmocka_unit_test(test_unusual_files),
         cmocka_unit_test(test_recordings_of_sglang),  cmocka_unit_test(test_differences_are_found),
         cmocka_unit_test(test_events_and_victims_count), cmocka_unit_test(test_files_that_are_refused),
         cmocka_unit_test(test_damaged_files),         cmocka_unit_test(test_no_memory),
