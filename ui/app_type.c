@@ -15,15 +15,21 @@ static void set_text(struct app *a, const char *text)
 
 /* ---- what could be typed ---------------------------------------------------------------------------- */
 
+/* Settings make a world; this one is made. And a challenge of a lesson allows few. */
+static bool may_type(const struct app *a, const struct script_command_info *i)
+{
+    return i->role != ROLE_SETTING && (a->feed->lesson == NULL || player_allows(a->feed->lesson, i->name));
+}
+
 /* The only command that begins with the first n bytes of the text, or -1 (several: *many of them). */
-static int complete(const char *text, size_t n, int *many)
+static int complete(const struct app *a, const char *text, size_t n, int *many)
 {
     int found = -1;
     *many = 0;
     for (int k = 0; k < RXS_COUNT; k++) {
         const struct script_command_info *i = script_info((enum script_kind)k);
-        if (i->role == ROLE_SETTING || strncmp(i->name, text, n) != 0)
-            continue; /* settings make a world; this one is made */
+        if (!may_type(a, i) || strncmp(i->name, text, n) != 0)
+            continue;
         if (strlen(i->name) == n) {
             *many = 1;
             return k; /* "set" is whole although "settle" might be another */
@@ -39,12 +45,13 @@ static void list_commands(struct app *a, const char *text, size_t n)
     size_t used = 0;
     for (int k = 0; k < RXS_COUNT; k++) {
         const struct script_command_info *i = script_info((enum script_kind)k);
-        if (i->role != ROLE_SETTING && strncmp(i->name, text, n) == 0 && used + 16 < sizeof a->v.hint)
+        if (may_type(a, i) && strncmp(i->name, text, n) == 0 && used + 16 < sizeof a->v.hint)
             used += (size_t)snprintf(a->v.hint + used, sizeof a->v.hint - used, "%s%s", used > 0 ? " " : "",
                                      i->name);
     }
     if (used == 0)
-        snprintf(a->v.hint, sizeof a->v.hint, "no such command");
+        snprintf(a->v.hint, sizeof a->v.hint, "no such command%s",
+                 a->feed->lesson != NULL && a->feed->lesson->challenge != NULL ? " in this challenge" : "");
 }
 
 /* "text:t ?ns:t" as people read it: TEXT [NS]. */
@@ -66,7 +73,8 @@ static size_t add_operands(const char *spec, char *out, size_t n)
 
 static void set_hint(struct app *a)
 {
-    size_t word = strcspn(a->v.typed, " ");
+    const char *last = a->v.typed + script_last(a->v.typed);
+    size_t word = strcspn(last, " ;");
     int many, k;
     a->v.hint[0] = '\0';
     if (a->v.typing != TYPE_COMMAND) {
@@ -74,9 +82,9 @@ static void set_hint(struct app *a)
                  a->v.typing == TYPE_SAVE ? "save" : "find");
         return;
     }
-    k = complete(a->v.typed, word, &many);
+    k = complete(a, last, word, &many);
     if (k < 0) {
-        list_commands(a, a->v.typed, word);
+        list_commands(a, last, word);
         return;
     }
     const struct script_command_info *i = script_info((enum script_kind)k);
@@ -86,9 +94,10 @@ static void set_hint(struct app *a)
 
 static void complete_word(struct app *a)
 {
-    int many, k = complete(a->v.typed, strlen(a->v.typed), &many);
+    size_t last = script_last(a->v.typed);
+    int many, k = complete(a, a->v.typed + last, strlen(a->v.typed + last), &many);
     if (k >= 0 && a->v.typing == TYPE_COMMAND)
-        snprintf(a->v.typed, sizeof a->v.typed, "%s ", script_info((enum script_kind)k)->name);
+        snprintf(a->v.typed + last, sizeof a->v.typed - last, "%s ", script_info((enum script_kind)k)->name);
 }
 
 /* ---- commands typed before -------------------------------------------------------------------------- */
@@ -151,9 +160,11 @@ static void send_command(struct app *a)
         return;
     }
     app_wake(a); /* news from before must not be taken for the end of this command */
-    uint32_t from = app_act_point(a);
+    uint32_t from = app_act_point(a), ran = a->feed->lesson != NULL ? a->feed->lesson->commands : 0;
     int rc = a->feed->command(a->feed->ctx, a->m.branch, from, a->v.typed, &e);
     if (rc < 0) {
+        if (a->feed->lesson != NULL && a->feed->lesson->commands > ran)
+            app_lesson_sent(a, from); /* those before the one that failed have run */
         snprintf(a->v.message, sizeof a->v.message, "%.300s%s%.240s", e.what, e.hint[0] != '\0' ? "; " : "",
                  e.hint);
         return;

@@ -223,9 +223,9 @@ static int solve(struct checking *c, size_t item, struct lesson_scene *s)
 {
     const struct question *q = c->l->item[item].question;
     char line[1024];
-    uint32_t commands = 0;
+    uint32_t commands = 0, more;
     struct err why;
-    bool done = reached(c, item, s, &why), counts;
+    bool done = reached(c, item, s, &why);
     if (done)
         return place_fail(c->l->name, q->at, c->e, "the goal of %s holds before anything is done", q->id);
     for (size_t at = 0; solution_line(q, &at, line, sizeof line);) {
@@ -233,9 +233,9 @@ static int solve(struct checking *c, size_t item, struct lesson_scene *s)
         if (done)
             return place_fail(c->l->name, q->at, c->e, "the goal of %s holds after %u commands, but its solution goes on", q->id,
                               commands);
-        if (challenge_allows(q, line, &counts, &inner) != 0 || challenge_run(s, line, &inner) != 0)
+        if (challenge_allows(q, line, &more, &inner) != 0 || challenge_run(s, line, &inner) != 0)
             return place_fail(c->l->name, q->at, c->e, "the solution of %s fails at %.80s: %.200s", q->id, line, inner.what);
-        commands += counts;
+        commands += more;
         done = reached(c, item, s, &why);
     }
     if (!done)

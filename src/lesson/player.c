@@ -325,27 +325,39 @@ int player_restart(struct player *p, struct err *e)
     return 0;
 }
 
+bool player_allows(const struct player *p, const char *command)
+{
+    char word[40];
+    snprintf(word, sizeof word, " %s ", command);
+    return p->challenge == NULL || strstr(player_question(p)->allow, word) != NULL;
+}
+
 int player_command(struct player *p, int branch, uint32_t at, const char *line, struct err *e)
 {
     const struct question *q = player_question(p);
-    bool counts, reached;
+    uint32_t commands;
+    bool reached;
     if (p->challenge == NULL)
         return err_set(e, "no challenge is open");
-    if (challenge_allows(q, line, &counts, e) != 0 || runner_act_at(p->challenge->runner, branch, at, e) != 0 ||
-        challenge_run(p->challenge, line, e) != 0)
+    if (challenge_allows(q, line, &commands, e) != 0 || runner_act_at(p->challenge->runner, branch, at, e) != 0)
         return -1;
-    p->commands += counts && p->phase == PHASE_DO; /* once it is solved, what else is tried says nothing about it */
+    int rc = challenge_run(p->challenge, line, e);
+    if (rc != 0 && p->challenge->ran == 0)
+        return -1;
+    if (p->phase == PHASE_DO) /* once it is solved, what else is tried says nothing about it */
+        p->commands += p->challenge->ran;
     stand_at_end(p);
     struct lesson_env env = challenge_env(p->run, p->challenge, player_part(p)->item, p->branch, p->step);
     struct err not_there = {0}; /* the goal may speak of a request that does not exist yet */
     if (grade_goal(q, &env, &reached, &not_there) != 0)
         reached = false;
     if (!reached || p->phase != PHASE_DO)
-        return 0;
+        return rc;
     p->phase = PHASE_SOLVED;
-    if (progress_note(p->progress, FACT_GOLF, p->run->lesson->head.id, q->id, p->commands, e) != 0)
+    if (progress_note(p->progress, FACT_GOLF, p->run->lesson->head.id, q->id, p->commands, e) != 0 ||
+        progress_save(p->progress, e) != 0)
         return -1;
-    return progress_save(p->progress, e);
+    return rc;
 }
 
 /* ---- what is to be read ------------------------------------------------------------------------------- */

@@ -73,7 +73,11 @@ bool player_may_go_on(const struct player *p);      /* a question is answered or
 bool player_begins_anew(const struct player *p);    /* what is shown is from before, the next action has an engine of its own */
 bool player_decided(const struct player *p);        /* a step that decides the question is shown: a wrong answer, or one that was told */
 
-/* A challenge: run a line from a moment of its scene. Counts it if it ran. The goal is asked afterwards. */
+/* May this command be typed here? In a challenge only what it allows; elsewhere all. */
+bool player_allows(const struct player *p, const char *command);
+
+/* A challenge: run a line from a moment of its scene. Counts its commands that ran, also before one that fails (-1 and
+ * *e; the player has moved then). The goal is asked afterwards. */
 int player_command(struct player *p, int branch, uint32_t at, const char *line, struct err *e);
 int player_restart(struct player *p, struct err *e); /* the challenge from its start, counted from 0 */
 

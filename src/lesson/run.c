@@ -66,7 +66,8 @@ struct lesson_scene *lesson_scene_new(const struct lesson_run *r, const struct s
 int lesson_scene_run(struct lesson_scene *s, const struct script *script, struct err *e)
 {
     const struct tape *t = runner_tape(s->runner);
-    for (uint32_t i = 0; i < script->count; i++) {
+    s->ran = 0;
+    for (uint32_t i = 0; i < script->count; i++, s->ran++) {
         enum run_result rc = runner_command(s->runner, script, &script->command[i], e);
         if (tape_length(t, tape_branch(t)) > LESSON_STEPS) { /* a single one may bring many: workload, serve */
             err_clear(e);
@@ -420,10 +421,10 @@ struct lesson_env challenge_env(const struct lesson_run *r, struct lesson_scene 
     return (struct lesson_env){.run = r, .scene = s, .branch = branch, .at = at, .lets = r->moment[item].lets};
 }
 
-int challenge_allows(const struct question *q, const char *line, bool *counts, struct err *e)
+int challenge_allows(const struct question *q, const char *line, uint32_t *commands, struct err *e)
 {
     struct script *script = script_parse("", line, strlen(line), 1, e);
-    *counts = false;
+    *commands = script != NULL ? script->count : 0;
     int rc = script != NULL ? 0 : -1;
     for (uint32_t i = 0; rc == 0 && i < script->count; i++) {
         const struct script_command_info *info = script_info(script->command[i].kind);
@@ -433,7 +434,6 @@ int challenge_allows(const struct question *q, const char *line, bool *counts, s
             rc = err_set(e, "%s is not allowed in this challenge", info->name);
             err_hint(e, "allowed:%s", q->allow);
         }
-        *counts = true;
     }
     script_free(script);
     return rc;
@@ -442,6 +442,7 @@ int challenge_allows(const struct question *q, const char *line, bool *counts, s
 int challenge_run(struct lesson_scene *s, const char *line, struct err *e)
 {
     struct script *script = script_parse("", line, strlen(line), 1, e);
+    s->ran = 0;
     int rc = script == NULL || runner_accepts(s->runner, script, e) != 0 ? -1 : lesson_scene_run(s, script, e);
     script_free(script);
     return rc;

@@ -49,6 +49,7 @@ struct lesson_scene {
     struct lesson_served *served; /* (serveds) owned; of a race */
     size_t serveds, serveds_cap;
     bool challenge;
+    uint32_t ran;            /* commands of the script that was run last, up to the one that failed */
 };
 
 struct lesson_race {         /* of an ITEM_RUN that a question speaks of (race_scene.h) */
@@ -127,9 +128,9 @@ const struct lesson_request *env_request(const struct lesson_env *env, uint32_t 
 struct lesson_scene *challenge_new(const struct lesson_run *r, const struct question *q, struct err *e);
 void scene_free(struct lesson_scene *s);
 struct lesson_env challenge_env(const struct lesson_run *r, struct lesson_scene *s, size_t item, int branch, uint32_t at);
-/* May this line be run in the challenge? *counts: it is a command that counts. -1 and *e: no. */
-int challenge_allows(const struct question *q, const char *line, bool *counts, struct err *e);
-/* Run a line at the end of the branch. */
+/* May this line be run in the challenge? *commands: how many it has (0: a comment). -1 and *e: no. */
+int challenge_allows(const struct question *q, const char *line, uint32_t *commands, struct err *e);
+/* Run a line at the end of the branch; s->ran says how much of it. */
 int challenge_run(struct lesson_scene *s, const char *line, struct err *e);
 
 #endif

@@ -672,6 +672,36 @@ static void undo_counts(void **state)
     lesson_free(l);
 }
 
+/* Several commands on one line are as many commands; those before one that fails have run, and count. */
+static void commands_on_one_line_count(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct lesson *l = lesson_load("lessons/08-locks.md", &e);
+    struct lesson_run *r = l != NULL ? lesson_run_new(l, &HOST, &e) : NULL;
+    struct progress none = {0};
+    struct player p;
+    assert_non_null(r);
+    assert_int_equal(player_init(&p, r, &none, true, &e), 0);
+    go_to_kind(&p, STOP_DO);
+    uint32_t start = p.step;
+    assert_int_equal(player_command(&p, 0, start, "evict 3; insert \"ab\"", &e), -1); /* forbidden: none of it has run */
+    assert_int_equal(p.commands, 0);
+    assert_int_equal(p.step, start);
+    assert_int_equal(player_command(&p, 0, start, "evict 3; unlock you; evict 24", &(struct err){0}), -1);
+    assert_int_equal(p.commands, 1);
+    assert_true(p.step > start);
+    assert_int_equal(player_command(&p, 0, start, "# nothing", &(struct err){0}), 0);
+    assert_int_equal(p.commands, 1);
+    assert_int_equal(player_command(&p, 0, start, "lock me \"teapot\"; evict 24; unlock me", &(struct err){0}), 0);
+    assert_int_equal(p.phase, PHASE_SOLVED);
+    assert_int_equal(p.commands, 4);
+    player_done(&p);
+    progress_done(&none);
+    lesson_run_free(r);
+    lesson_free(l);
+}
+
 /* Lesson 11: the course of a challenge as somebody types it. true: solved; *commands: that were counted. */
 static bool play_game(const struct lesson_run *r, size_t item, const char *lines, uint32_t *commands)
 {
@@ -679,16 +709,17 @@ static bool play_game(const struct lesson_run *r, size_t item, const char *lines
     struct err e = {0};
     struct lesson_scene *s = challenge_new(r, q, &e);
     char line[80];
-    bool reached = false, counts;
+    bool reached = false;
+    uint32_t more;
     assert_non_null(s);
     for (*commands = 0; *lines != '\0' && !reached; lines += *lines == '\n') {
         size_t n = strcspn(lines, "\n");
         snprintf(line, sizeof line, "%.*s", (int)n, lines);
         lines += n;
-        assert_int_equal(challenge_allows(q, line, &counts, &e), 0);
+        assert_int_equal(challenge_allows(q, line, &more, &e), 0);
         if (challenge_run(s, line, &(struct err){0}) != 0)
             continue; /* refused: nothing has happened */
-        *commands += counts;
+        *commands += more;
         const struct tape *t = runner_tape(s->runner);
         struct lesson_env env = challenge_env(r, s, item, 0, tape_length(t, 0));
         reached = grade_goal(q, &env, &reached, &(struct err){0}) == 0 && reached;
@@ -934,7 +965,7 @@ int main(void)
         cmocka_unit_test(no_memory),    cmocka_unit_test(predict_then_reveal),
         cmocka_unit_test(no_step_to_show), cmocka_unit_test(into_the_race), cmocka_unit_test(another_race), cmocka_unit_test(hints),
         cmocka_unit_test(no_empty_page),
-        cmocka_unit_test(undo_counts), cmocka_unit_test(the_policy_is_played),  cmocka_unit_test(goal_of_what_is_not_there), cmocka_unit_test(goal_in_parts), cmocka_unit_test(merging),             cmocka_unit_test(damaged),
+        cmocka_unit_test(undo_counts), cmocka_unit_test(commands_on_one_line_count), cmocka_unit_test(the_policy_is_played),  cmocka_unit_test(goal_of_what_is_not_there), cmocka_unit_test(goal_in_parts), cmocka_unit_test(merging),             cmocka_unit_test(damaged),
         cmocka_unit_test(figures_in_docs),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);

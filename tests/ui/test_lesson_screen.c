@@ -99,7 +99,7 @@ static void press(struct taking *t, const char *keys)
     assert_int_equal(surface_init(&s, 100, 30, true, NULL), 0);
     for (const char *c = keys; *c != '\0'; c++) { /* keys scroll what was drawn */
         app_draw(&t->app, &s);
-        app_key(&t->app, *c == '~' ? K_ENTER : *c == '^' ? K_ESC : *c == '<' ? K_BACKSPACE : *c == '>' ? K_RIGHT : *c);
+        app_key(&t->app, *c == '~' ? K_ENTER : *c == '^' ? K_ESC : *c == '<' ? K_BACKSPACE : *c == '>' ? K_RIGHT : *c == '|' ? K_TAB : *c);
     }
     app_draw(&t->app, &s);
     surface_done(&s);
@@ -355,9 +355,63 @@ static void test_words(void **state)
     assert_int_equal(bad, 0);
 }
 
+static const char HOLDING[] =
+    "---\nid: holding\ntitle: Hold\nminutes: 5\nobjectives:\n  - Hold a key\n---\n\n## Do {#do}\n\n"
+    "```ask do golf\ntext: Keep only ab.\nstart:\n  tokens letters\n  pool 8\n  insert \"ab\"\n  insert \"cd\"\n"
+    "allow: lock, unlock, evict\ngoal: used == 2 and protected == 0\npar: 3\nsolution:\n  lock me \"ab\"\n  evict 8\n  unlock me\n"
+    "hint: a\nhint: b\nhint: c\n```\n\n## Cheat sheet {#sheet}\n\n- What to remember.\n";
+
+/* What is typed at `:`, what is offered then; a Tab (|) completes. Only what the challenge allows is offered. */
+static void test_commands_of_a_challenge(void **state)
+{
+    static const struct {
+        const char *keys, *typed, *hint;
+    } CASES[] = {
+        {"", "", "lock unlock evict"},
+        {"u", "u", "NAME - let go of what lock held under this name"},
+        {"u|", "unlock ", "NAME - let go of what lock held under this name"},
+        {"insert", "insert", "no such command in this challenge"},
+        {"lock a \"b;c", "lock a \"b;c", "NAME TEXT - hold the nodes that match text; unlock by name"},
+        {"lock a \"b\";", "lock a \"b\";", "lock unlock evict"},
+        {"lock a b; ev|", "lock a b; evict ", "TOKENS - ask eviction to free this many slots"},
+    };
+    unsigned cases = 0;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++, cases++) {
+        struct taking t;
+        begin_with(&t, HOLDING, true);
+        press(&t, ":");
+        press(&t, CASES[i].keys);
+        assert_string_equal(t.app.v.typed, CASES[i].typed);
+        assert_string_equal(t.app.v.hint, CASES[i].hint);
+        end(&t);
+    }
+    assert_int_equal(cases, 7);
+}
+
+/* A line of several commands solves it; one that fails in its middle is shown as far as it ran, and says why. */
+static void test_several_commands_on_a_line(void **state)
+{
+    struct taking t;
+    (void)state;
+    begin_with(&t, HOLDING, true);
+    press(&t, ":lock me ab; unlock you; evict 8~");
+    assert_int_equal(t.player.commands, 1);
+    assert_int_equal(t.app.m.at, t.player.step);
+    assert_non_null(strstr(t.app.v.message, "you"));
+    press(&t, "R:lock me \"ab\"; evict 8; unlock me~");
+    assert_int_equal(t.player.phase, PHASE_SOLVED);
+    assert_int_equal(t.player.commands, 3);
+    assert_int_equal(t.app.m.at, t.player.step);
+    assert_string_equal(t.app.v.message, "");
+    end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment), cmocka_unit_test(test_typing), cmocka_unit_test(test_words),
-                                       cmocka_unit_test(test_a_token_is_picked)};
+                                       cmocka_unit_test(test_a_token_is_picked),
+                                       cmocka_unit_test(test_commands_of_a_challenge),
+                                       cmocka_unit_test(test_several_commands_on_a_line)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
