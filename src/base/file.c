@@ -97,6 +97,13 @@ static int unpack(const char *path, const struct file_map *m, size_t limit, stru
     return rc;
 }
 
+/* By its name, or, renamed, by how a frame begins (0xFD2FB528, little-endian). */
+static bool packed(const char *path, const struct file_map *m)
+{
+    size_t n = strlen(path);
+    return (n > 4 && strcmp(path + n - 4, ".zst") == 0) || (m->len >= 4 && memcmp(m->data, "\x28\xb5\x2f\xfd", 4) == 0);
+}
+
 int file_read(const char *path, size_t limit, char **bytes, size_t *len, struct err *e)
 {
     *bytes = NULL;
@@ -104,9 +111,8 @@ int file_read(const char *path, size_t limit, char **bytes, size_t *len, struct 
     if (file_map(path, &m, e) != 0)
         return -1;
     struct buf b = {0};
-    size_t n = strlen(path);
     int rc = 0;
-    if (n > 4 && strcmp(path + n - 4, ".zst") == 0)
+    if (packed(path, &m))
         rc = unpack(path, &m, limit, &b, e);
     else if (m.len > limit)
         rc = err_set(e, "%s is larger than %zu bytes", path, limit);

@@ -20,8 +20,8 @@ void file_unmap(struct file_map *m);
 /* Its pages may leave this process; whoever reads one brings it back. For files that were copied elsewhere. */
 void file_rest(const struct file_map *m);
 
-/* The whole file as bytes with a NUL behind; a name ending in .zst is unpacked. `limit` bounds the
- * unpacked size. The caller frees with xfree. */
+/* The whole file as bytes with a NUL behind; a name ending in .zst, or a file that begins as
+ * zstd's do, is unpacked. `limit` bounds the unpacked size. The caller frees with xfree. */
 int file_read(const char *path, size_t limit, char **bytes, size_t *len, struct err *e);
 
 int file_write(const char *path, const void *bytes, size_t len, struct err *e);

@@ -12,6 +12,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "base/file.h"
 #include "base/xalloc.h"
@@ -187,6 +188,15 @@ static void test_unusual_files(void **state)
     unlink(path);
     buf_free(&b);
     buf_free(&odd);
+
+    char packed[256];
+    struct conform_result r = {0};
+    struct err e = {0};
+    size_t n = ZSTD_compress(packed, sizeof packed, "{}\n", 3, 1);
+    write_text(path, sizeof path, "renamed", packed, n); /* no .zst behind its name */
+    assert_int_equal(conform_file(path, &opt, &r, &e), -1);
+    assert_non_null(strstr(e.what, "its first line is not a config"));
+    unlink(path);
 
     buf_puts(&b, "{\"type\": \"config\", \"impl\": \"radix\", \"policy\": \"lru\", \"page_size\": 1, \"pool\": 20000000}\n");
     for (int i = 0; i < 8; i++) /* eight rows as long as the pool would be more than there is room for */
