@@ -65,7 +65,7 @@ static void add_candidates(struct list *l, const struct moment *m)
         return;
     const struct obs_candidate *c = o.data;
     uint32_t n = o.bytes / sizeof *c;
-    list_add(l, 0, ROLE_TITLE, "who could go when evict began, first in the order of %s first",
+    list_add(l, 0, ROLE_TITLE, "who could go when evict began, in %s's order: the first one goes first",
              policy_name(m->sc.w->head.policy));
     for (uint32_t i = 0; i < n; i++) {
         uint32_t step = c[i].locked ? 0 : taken_at(m, c[i].node);

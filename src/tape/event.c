@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { QUEUE_TOLD = 12 }; /* waiting requests that a sentence names */
+
 static const struct event_info EVENTS[EV_COUNT] = {
 #define X(id, name, depth, steps, args, sentence, lesson)                                                    \
     [EV_##id] = {name, steps, args, sentence, lesson, DEPTH_##depth, 0},
@@ -207,14 +209,23 @@ static size_t outer_span(const char *text, size_t n, char stop)
     return n;
 }
 
-/* "?arg:yes|no" (for a token: is there one?) or "arg|yes|no". */
+/* What counts as yes (event.h). */
+static bool says_yes(unsigned kind, int arg, uint32_t v)
+{
+    switch (event_arg_type(kind, arg)) {
+    case 't': return v != NO_TOKEN;
+    case 'w': return v < POLICY_COUNT;
+    default: return v != 0;
+    }
+}
+
+/* "?arg:yes|no" or "arg|yes|no". */
 static void tell_choice(const struct telling *t, const char *text, size_t n)
 {
     size_t name = strcspn(text, ":|");
     int arg = arg_named(t->kind, text, name);
     ASSERT(arg >= 0);
-    uint32_t v = t->args[arg];
-    bool yes = event_arg_type(t->kind, arg) == 't' ? v != NO_TOKEN : v != 0;
+    bool yes = says_yes(t->kind, arg, t->args[arg]);
     const char *rest = text + name + 1;
     size_t left = n - name - 1, first = outer_span(rest, left, '|');
     if (yes)
@@ -223,10 +234,30 @@ static void tell_choice(const struct telling *t, const char *text, size_t n)
         tell(t, rest + first + 1, left - first - 1);
 }
 
+/* "3 (cold), 1, 2": who waits, in this order. */
+static void tell_queue(const struct telling *t)
+{
+    const struct world *w = t->sc.w;
+    uint32_t n = 0;
+    for (uint32_t r = w->head.queue_first; r != 0 && n < QUEUE_TOLD && n < w->head.queue_count; r = w->served[r].next, n++) {
+        const char *label = store_name(t->sc.s, w->request[r].label);
+        buf_printf(t->b, "%s%u%s%.24s%s", n > 0 ? ", " : "", w->request[r].rid, *label != '\0' ? " (" : "", label,
+                   *label != '\0' ? ")" : "");
+    }
+    if (w->head.queue_count == 0)
+        buf_puts(t->b, "nobody");
+    if (w->head.queue_count > n)
+        buf_printf(t->b, " and %u more", w->head.queue_count - n);
+}
+
 static void tell_placeholder(const struct telling *t, const char *text, size_t n)
 {
     if (text[0] == '?') {
         tell_choice(t, text + 1, n - 1);
+        return;
+    }
+    if (n == 5 && memcmp(text, "queue", 5) == 0) {
+        tell_queue(t);
         return;
     }
     size_t name = 0;

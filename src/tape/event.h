@@ -15,7 +15,9 @@
  * Sentences:
  *   {arg}            the value, as its type is written: node 4 (D), request 2, " Where", 29
  *   {arg:word}       a count with its noun: "1 token", "29 tokens"
- *   {?arg:yes|no}    the first part if the argument is not 0, else the second; parts may hold {arg}
+ *   {?arg:yes|no}    the first part if the argument is not 0, else the second; parts may hold {arg}; of a token: is there
+ *                    one? of a policy: is it one of SGLang's, and not knowledge of what comes?
+ *   {queue}          the requests that wait, in the order of the world's queue
  */
 #ifndef RADIXSCOPE_TAPE_EVENT_H
 #define RADIXSCOPE_TAPE_EVENT_H
@@ -72,7 +74,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     /* the schedule (sglang §4, §6, §7): src/engine/sched.h */                                               \
     X(SCHEDULE, "schedule", OPERATION, "", "policy:x batch:c prefill:c chunk:o priorities:o low_first:o preempt:o", \
       "From here on requests are scheduled: {policy} orders the waiting queue{?priorities:, {?low_first:low|high} priorities " \
-      "first|}{?preempt:, and a much more urgent request may take a running one's place|}. At most {batch:request} run at once; " \
+      "first|}{?preempt:, and a much more urgent request may take a running one's place|}. At most {batch:request} at a time; " \
       "a prefill pass takes at most {prefill:token}{?chunk: and cuts prompts into chunks of {chunk}|}.", "schedule") \
     X(COST, "cost", EVENT, "", "cost:x", "The clock is virtual: {cost}.", "schedule")                        \
     X(PLAN, "plan", REQUEST, "", "req:r tokens:c max:c at:m ns:x label:x given:o",                           \
@@ -89,7 +91,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{req} is held back this round: {by} is before it and will compute {shared:token} that {req} begins with, too; in the " \
       "tree it has {prefix}.", "schedule")                                                                   \
     X(RANKED, "ranked", EVENT, "", "req:r prefix:c waiting:c held:c",                                        \
-      "The order stands: {req} is first ({prefix:token} cached) of {waiting}{?held:; held back: {held}|}.", "schedule") \
+      "The order stands: {queue}; {req} is first ({prefix:token} cached) of {waiting}{?held:; held back: {held}|}.", "schedule") \
     X(TAKEN, "taken", EVENT, "", "req:r from:c count:c need:c left:c",                                       \
       "{req} may run: it asks for {need:slot} (what must be computed, what it may generate, a page); {left} can be had. This " \
       "pass computes {count:token} from position {from} on.", "schedule")                                    \
@@ -212,9 +214,9 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "evict({want}): {?req:{req} needs slots, free: {free}|slots are wanted}. Candidates: {leaves:unlocked leaf}"\
       ", in the order of {policy}. Locked nodes cannot go.", "eviction")                                     \
     X(VICTIM, "evict_node", EVENT, "E2a", "node:n units:c freed:c want:c key:k policy:w next:n next_key:k",  \
-      "{node} goes: {policy} (tick {key}{?next:; next would be {next}, tick {next_key}|}). {units:slot} free "\
-      "again, {freed} so far, {want} asked for: whole nodes go. Whoever needs its tokens next must compute " \
-      "them.", "eviction")                                                                                   \
+      "{node} goes: {?policy:{?next:of the leaves that may go, {policy}|no other leaf may go}|{policy}} "       \
+      "(tick {key}{?next:; next would be {next}, tick {next_key}|}). {units:slot} free again, {freed} so far, {want} asked " \
+      "for: nodes go whole. Who needs its tokens next must compute them.", "eviction")                        \
     X(NEW_CANDIDATE, "candidate", EVENT, "E2b", "node:n",                                                    \
       "{node} has lost its last child and nobody holds it: it can go next.", "eviction")                     \
     X(EVICTED, "evicted", EVENT, "E2", "freed:c want:c left:c",                                              \

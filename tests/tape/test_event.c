@@ -204,8 +204,37 @@ static void test_values_are_said(void **state)
     evict[2] = 1;
     says(EV_EVICT, evict, "1 unlocked leaf");
     says(EV_EVICT, evict, "slru");
+    uint32_t victim[EVENT_ARGS] = {3, 4, 4, 9, 14, POLICY_LRU, 3, 17};
+    says(EV_VICTIM, victim, "of the leaves that may go, it was used longest ago (tick 14; next would be node 4 (D), tick 17)");
+    victim[6] = 0; /* it was compared with nobody */
+    says(EV_VICTIM, victim, "goes: no other leaf may go (tick 14). 4 slots");
+    victim[5] = POLICY_COUNT; /* who knows the future says nothing of a next one */
+    says(EV_VICTIM, victim, "goes: of all that may go it is read again last, or never (tick 14)");
     assert_int_equal(event_about(EV_SPLIT, split, 'n'), 3);
     assert_int_equal(event_about(EV_SPLIT, split, 's'), 0);
+}
+
+/* The queue is the world's: numbers, labels, and no more than a sentence bears. */
+static void test_the_queue_is_said(void **state)
+{
+    enum { MANY = 15 };
+    uint32_t ranked[EVENT_ARGS] = {2, 5, 2, 0};
+    struct world *w = tape->w;
+    (void)state;
+    says(EV_RANKED, ranked, "stands: nobody; ");
+    for (uint32_t r = 2; r < 2 + MANY; r++) {
+        w->request[r].rid = r;
+        w->served[r].next = r + 1 < 2 + MANY ? r + 1 : 0;
+    }
+    w->request[3].label = name;
+    w->head.queue_first = 2;
+    w->head.queue_count = 2;
+    says(EV_RANKED, ranked, "stands: 2, 3 (tenant-a); request 2 is first (5 tokens cached) of 2.");
+    w->head.queue_count = MANY;
+    says(EV_RANKED, ranked, ", 13 and 3 more; ");
+    w->served[4].next = 2; /* a damaged recording may lead round */
+    says(EV_RANKED, ranked, " and 3 more; ");
+    w->head.queue_first = w->head.queue_count = 0;
 }
 
 static void test_names_of_nodes(void **state)
@@ -227,7 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind_in_every_mood), cmocka_unit_test(test_every_argument_missing_once),
         cmocka_unit_test(test_the_table),                cmocka_unit_test(test_steps_of_the_algorithm),
-        cmocka_unit_test(test_values_are_said),
+        cmocka_unit_test(test_values_are_said),          cmocka_unit_test(test_the_queue_is_said),
         cmocka_unit_test(test_names_of_nodes),
     };
     return cmocka_run_group_tests(tests, make_scene, drop_scene);
