@@ -293,7 +293,7 @@ static void run_command(struct app *a, enum command c)
         a->v.search[0] = '\0';
         open_view(a, SHOW_HELP);
         if (a->feed->lesson != NULL)
-            a->v.line = CMD_HINT; /* its own keys first */
+            a->v.line = view_help_marks(&a->v); /* what a newcomer looks for; its keys stand in the footer */
         break;
     case CMD_CLOSE: close_view(a); break;
     case CMD_QUIT: a->quit = true; break;

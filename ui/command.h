@@ -64,7 +64,7 @@
     X(MOUSE, 'm', 0, "m", "mouse", "mouse on or off: click a node, a slot; click or drag on the timeline; the wheel steps", "look") \
     X(THEME, 'T', 0, "T", "theme", "the next theme of colours", "look")                                      \
     X(HINT, 'h', 0, "h", "hint", "in a lesson: a hint; after three the solution", "lesson")                  \
-    X(SKIP, 's', 0, "s", "skip", "in a lesson: leave this question or challenge out", "lesson")              \
+    X(SKIP, 's', 0, "s", "skip", "in a lesson: leave this challenge out, or this question: its answer is told", "lesson")              \
     X(RESTART, 'R', 0, "R", "begin anew", "in a lesson: the challenge from its start, counted from 0", "lesson") \
     X(PART, 'u', 0, "u", "part before", "in a lesson: to the part before", "lesson")                         \
     X(HELP, '?', 0, "?", "keys", "this list; PageDown turns it, / searches it, Enter does what the chosen line says", "look")                                                        \

@@ -121,6 +121,7 @@ size_t view_typed_text(const struct picture *p, const char **text);
 /* The list of keys: the command that is chosen (v->line of those that v->search finds), -1 for none; and the last
  * line one can go down to. */
 int view_help_command(const struct view *v);
+int view_help_marks(const struct view *v);                /* the line at which the marks begin */
 int view_help_last(const struct view *v);
 
 /* Where the window of the tree is in the whole tree, for the pane's edge; nothing when all of it is seen. `r` is

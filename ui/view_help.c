@@ -180,14 +180,18 @@ static const char *const LEGEND[] = {
     "Every node has a letter, the same in the tree, in the slots and in the sentence. * marks what this step",
     "changed; \"36>7\" in a column: it was 36 before. > before a row: on the path of the current request.",
     "tokens: length of the edge. lock: running requests that use the node (0: it may be evicted). used: when it",
-    "was last used, in ticks of the clock. hits: how often an insert walked through it.",
+    "was last used, in ticks of the clock. hits: how often an insert walked through it. prio: what the policy priority goes by.",
     "In the request: = read from the cache, # computed by the model, + generated, . still to compute.",
     "Of a key that was typed: = found in the tree, + new, with slots of its own, . not cached.",
     "In the slots: the letter of the node that owns the slot (a to z again and again after the 26th), the number of the request that holds it, + for one",
     "that an insert without a request has taken, or a dot for a free one. Reversed: this step changed it. !: its KV row was spoiled on purpose.",
+    "The sum over the slots: free + evictable (in the tree, nobody holds it) + protected (in the tree, held) + held by a request alone.",
+    "[M1], [S1 S2 S3] before a sentence: the steps of the algorithm that it shows, M match, S split, I insert, L lock, U and F what a",
+    "request leaves in the tree, E evict; the key c shows them. exact, at the top: what is computed is the same to the last bit with",
+    "the cache and without it; fast: it may be rounded otherwise. pages of 1 token: any prefix can be shared; of 4: only whole fours.",
 };
 
-enum { LEGEND_LINES = 12 }; /* to go down by, behind the last key */
+enum { LEGEND_LINES = 40 }; /* to go down by, behind the last key */
 
 static bool holds(const char *text, const char *word)
 {
@@ -215,11 +219,16 @@ static int found_count(const struct view *v)
 
 int view_help_command(const struct view *v)
 {
-    int n = found_count(v), at = v->line < n ? v->line : n - 1;
+    int at = v->line; /* behind the last key: none, these are the marks */
     for (int c = 0; c < CMD_COUNT; c++)
         if (found(v, c) && at-- == 0)
             return c;
     return CMD_NONE;
+}
+
+int view_help_marks(const struct view *v)
+{
+    return found_count(v);
 }
 
 int view_help_last(const struct view *v)
@@ -228,12 +237,12 @@ int view_help_last(const struct view *v)
     return v->search[0] != '\0' ? (n > 0 ? n - 1 : 0) : n - 1 + LEGEND_LINES;
 }
 
-/* Keys and marks; *chosen gets the place of the chosen key. */
-static void add_help(struct text *t, const struct view *v, size_t *chosen)
+/* Keys and marks; *chosen gets the place of the chosen key, *marks where those begin. */
+static void add_help(struct text *t, const struct view *v, size_t *chosen, size_t *marks)
 {
     const char *group = "";
     int choice = view_help_command(v);
-    *chosen = 0;
+    *chosen = *marks = 0;
     for (int c = 0; c < CMD_COUNT; c++) {
         const struct command_info *i = command_info((enum command)c);
         if (!found(v, c))
@@ -248,10 +257,11 @@ static void add_help(struct text *t, const struct view *v, size_t *chosen)
                     keymap_written(v->keys, (enum command)c));
         text_printf(t, ROLE_TEXT | more, "  %s\n", i->help);
     }
-    if (choice == CMD_NONE)
+    if (t->n == 0)
         text_printf(t, ROLE_ALERT, "No key does anything with \"%s\".\n", v->search);
     if (v->search[0] != '\0')
         return;
+    *marks = t->n + 1;
     text_puts(t, ROLE_TITLE, "\nmarks\n");
     for (size_t i = 0; i < ARRAY_LEN(LEGEND); i++)
         text_printf(t, ROLE_TEXT, "%s%s", i > 0 ? " " : "", LEGEND[i]);
@@ -260,13 +270,13 @@ static void add_help(struct text *t, const struct view *v, size_t *chosen)
 void view_help_draw(const struct picture *p, struct surface *s, struct rect r)
 {
     struct text t = {0};
-    size_t chosen;
-    add_help(&t, p->v, &chosen);
+    size_t chosen, marks;
+    add_help(&t, p->v, &chosen, &marks);
     text_wrap(&t, r.w);
     int most = (int)t.lines > r.h ? (int)t.lines - r.h : 0, line = (int)text_line_of(&t, chosen);
     int more = p->v->line - found_count(p->v) + 1; /* behind the last key: the marks */
     int top = line < r.h * 2 / 3 ? 0 : line - r.h * 2 / 3;
-    top = more > 0 ? top + more : top;
+    top = more > 0 ? (int)text_line_of(&t, marks) + more - 1 : top;
     top = top < most ? top : most;
     text_draw(&t, s, r, (size_t)top);
     text_done(&t);

@@ -314,6 +314,11 @@ static const struct words_of_screen {
     {LESSON, "~~~3~~~~", 80, 24, "Commands so far: 0", "Not yet"},
     {LESSON, "~~~3~~~~:insert \"ab\"~", 80, 24, "Not yet: nodes == 3 (now 1)", NULL},
     {LESSON, "~~~3~~~~:insert \"ab\"~:insert \"ac\"~", 80, 24, "Solved", "Not yet"},
+    /* what the marks mean stands first in a lesson, and no key is chosen by chance */
+    {LESSON, "~~~?", 60, 16, "marks", NULL},
+    {LESSON, "~~~?", 80, 24, "prio: what the policy priority goes by", ">      "},
+    {LESSON, "~~~?", 80, 24, "exact, at the top", NULL},
+    {LESSON, "~~~?~", 80, 24, "answer: _", NULL},
     /* keys that do something here */
     {LESSON, "~~", 80, 24, "Left back", "Right step"},
     {LESSON, "~", 80, 24, "Right step", "Left back"},
