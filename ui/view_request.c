@@ -8,7 +8,7 @@
  *
  *      You are a helpful assistant.          its text, a line of its own colour and weight for each part
  *      Answer in a short sentence.|          | where the cached prefix ends
- *      Where do fish live?
+ *      Where do fish live?                   + before what is generated, where it would seem one word
  *
  *      =============================         one mark a token, in order
  *      |#######++++
@@ -57,6 +57,13 @@ static const uint32_t *request_tokens(const struct moment *m)
 
 /* ---- the text --------------------------------------------------------------------------------------- */
 
+/* Would a text seem to be one word with what stands before it? */
+static bool runs_on(const struct text *t, const char *text)
+{
+    uint32_t before = t->n > 0 ? t->glyph[t->n - 1].code : ' ';
+    return before != ' ' && before != '\n' && before != '>' && before != '|' && *text != ' ' && *text != '\n' && *text != '\0';
+}
+
 static void add_tokens(const struct moment *m, struct text *t, uint32_t cached, uint32_t from, size_t *edge)
 {
     const struct request *q = &m->sc.w->request[m->request];
@@ -71,6 +78,8 @@ static void add_tokens(const struct moment *m, struct text *t, uint32_t cached, 
         }
         struct buf b = {0};
         moment_tokens(m, request_tokens(m) + p, end - p, SIZE_MAX, &b);
+        if (part == PART_GENERATED && runs_on(t, buf_text(&b)))
+            text_puts(t, ROLE_GENERATED | STYLE_BOLD, "+");
         text_add(t, PARTS[part].style, buf_text(&b), b.len);
         buf_free(&b);
         p = end;

@@ -184,7 +184,7 @@ static int menu_fill(struct menu *m, struct err *e)
 static const char *group_help(const char *group)
 {
     if (strcmp(group, "lessons") == 0)
-        return "Lessons, opened with radixscope lesson NAME";
+        return "Lessons, opened with radixscope lesson NAME or NUMBER";
     if (strcmp(group, "scenarios") == 0)
         return "Scenarios, opened with radixscope play NAME";
     if (strcmp(group, "workloads") == 0)

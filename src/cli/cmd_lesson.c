@@ -22,14 +22,14 @@ static void list_lesson(void *ctx, const struct lesson_brief *b)
     }
     if (b->head.number > 0)
         snprintf(number, sizeof number, "%u", b->head.number);
-    buf_printf(out, "  %-5s %2s  %-18s %-48s %2u min\n", b->done ? "done" : b->at > 0 ? "begun" : "", number, b->head.id,
+    buf_printf(out, "  %-5s %2s  %-18s %-52s %2u min\n", b->done ? "done" : b->at > 0 ? "begun" : "", number, b->head.id,
                b->head.title, b->head.minutes);
 }
 
 static int list_lessons(struct cli *c, struct err *e)
 {
     struct buf b = {0};
-    buf_puts(&b, "Lessons, opened with radixscope lesson NAME:\n");
+    buf_puts(&b, "Lessons, opened with radixscope lesson NAME or NUMBER:\n");
     if (lessons_visit(c, list_lesson, &b, e) != 0) {
         buf_free(&b);
         return -1;

@@ -57,7 +57,7 @@ static void quantiles(const struct world *w, struct serving *m)
             first[n++] = first_ms(w, r);
     if (n > 0) {
         qsort(first, n, sizeof *first, by_value);
-        m->first_median = first[(n - 1) / 2];
+        m->first_median = (first[(n - 1) / 2] + first[n / 2]) / 2;
         m->first_p99 = first[(uint32_t)(((uint64_t)n * 99 + 99) / 100) - 1];
     }
     xfree(first);

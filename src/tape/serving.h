@@ -20,7 +20,7 @@ struct serving {
     uint32_t retractions;                        /* preemptions too */
     uint32_t waits_longest, passed_most;         /* requests: the waiting one that came first; the one passed most */
     uint32_t firsts;                             /* requests with a first token, for … */
-    double first_mean, first_median, first_p99;  /* … the time to first token */
+    double first_mean, first_median, first_p99;  /* … the time to first token; median of an even number: between the middle two */
     double gap_mean, gap_worst;                  /* between two tokens of a request */
     double tokens_per_s, good_per_s;             /* of all the time since 0 */
 };

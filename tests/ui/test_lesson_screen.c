@@ -45,6 +45,12 @@ static const char BUSHY[] =
     "insert \"xe\"\ninsert \"xf\"\ninsert \"xg\"\n```\n\nOne line.\n\n"
     "## Cheat sheet {#sheet}\n\n- What to remember.\n";
 
+/* Words are tokens, and an answer is given that would seem a part of the last one. */
+static const char GIVEN[] =
+    "---\nid: given\ntitle: Given\nminutes: 5\nobjectives:\n  - See where an answer begins\n---\n\n"
+    "## One {#one}\n\n```rxs first\ntokens letters\npool 40\nschedule fcfs batch=1\nrequest \"nobody\" answer=\"true\"\nserve\n```\n\nDone.\n\n"
+    "## Cheat sheet {#sheet}\n\n- What to remember.\n";
+
 /* '~' stands for Enter. */
 static const struct moment_of_lesson {
     const char *name, *keys;
@@ -319,6 +325,9 @@ static const struct words_of_screen {
     {LESSON, "~~~?", 80, 24, "prio: what the policy priority goes by", ">      "},
     {LESSON, "~~~?", 80, 24, "exact, at the top", NULL},
     {LESSON, "~~~?~", 80, 24, "answer: _", NULL},
+    /* an answer does not run on from its prompt; one request runs, not "run" */
+    {GIVEN, "~~", 120, 40, "nobody+true", "nobodytrue"},
+    {GIVEN, "~>", 200, 50, "At most 1 request at a time", NULL},
     /* keys that do something here */
     {LESSON, "~~", 80, 24, "Left back", "Right step"},
     {LESSON, "~", 80, 24, "Right step", "Left back"},
