@@ -133,6 +133,7 @@ int app_turn(struct app *a, struct err *e)
 
 void app_done(struct app *a)
 {
+    app_work_close(a);
     if (a->feed->lesson != NULL)
         surface_done(&a->lesson.inner);
     if (a->cursor.w != NULL)
@@ -167,6 +168,8 @@ static void stop_waiting(struct app *a)
 
 void app_look(struct app *a)
 {
+    if (app_work_look(a))
+        return;
     follow(a);
     app_measure(a);
     app_go_wanted(a);
@@ -180,7 +183,11 @@ void app_look(struct app *a)
 
 void app_wake(struct app *a)
 {
+    if (app_work_look(a))
+        return;
     app_room_wake(a);
+    if (a->work.busy)
+        return;
     app_progress(a);
     app_look(a);
     a->following = a->following && a->progress.working;
@@ -193,7 +200,7 @@ void app_wake(struct app *a)
 
 void app_tick(struct app *a)
 {
-    if (a->v.playing && !a->v.waiting)
+    if (a->v.playing && !a->v.waiting && !a->work.busy)
         app_step(a);
 }
 
@@ -208,6 +215,8 @@ static bool read_on(struct app *a)
 
 bool app_idle(struct app *a)
 {
+    if (a->work.busy)
+        return true;
     bool found = app_search_on(a);
     return read_on(a) && found;
 }
@@ -264,6 +273,10 @@ void app_draw(struct app *a, struct surface *s)
     a->w = s->w;
     a->h = s->h;
     a->ascii = s->ascii;
+    if (a->work.busy) {
+        app_work_draw(a, s);
+        return;
+    }
     struct picture p = {.m = &a->m, .v = &a->v, .marks = &a->marks, .feed = a->feed, .progress = &a->progress,
                         .list = app_list(a), .series = &a->series, .beside = app_beside(a), .insight = &a->insight,
                         .limit = a->feed->lesson != NULL ? app_lesson_limit(a) : UINT32_MAX,

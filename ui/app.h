@@ -49,6 +49,24 @@ struct search {
     uint32_t what;
 };
 
+/* What a lesson's screen has asked an engine for (app_work.c). */
+enum work_kind { WORK_COMMAND, WORK_NEXT, WORK_BACK, WORK_PART, WORK_RESTART, WORK_NEWS };
+
+struct app_work {
+    struct lesson_job *job;   /* owned; NULL: no lesson */
+    struct lesson_halt *halt;
+    bool busy;                /* it runs: the player, its scenes and the room are another thread's until it is done */
+    enum work_kind kind;
+    char line[256];           /* of COMMAND */
+    int branch;
+    uint32_t from;            /* … which acts here, */
+    uint32_t ran;             /* with so many commands of the challenge before it */
+    size_t part;              /* of PART */
+    int rc;
+    struct err err;
+    struct surface picture;   /* of the screen when it began */
+};
+
 struct app {
     const struct ui_feed *feed;
     const struct theme *theme;
@@ -67,6 +85,7 @@ struct app {
         uint32_t answer[2];   /* its state, and per mille of it */
     } list_key;
     struct lesson_view lesson; /* of feed->lesson */
+    struct app_work work;
     struct series series; /* of the numbers: begun when they are first looked at */
     struct ui_place wanted; /* where to go as soon as the step is there; at 0: nowhere */
     struct beside beside; /* while comparing: what stands on the right */
@@ -97,6 +116,8 @@ void app_look(struct app *a);              /* while it works: are there more ste
 void app_tick(struct app *a);              /* playing: the time for the next step has come */
 bool app_idle(struct app *a);              /* read on for the timeline; false while there is more to read */
 void app_draw(struct app *a, struct surface *s);
+int app_wake_fd(const struct app *a);      /* what app_wake waits for */
+void app_settle(struct app *a);            /* wait until nothing runs for a lesson any more */
 void app_goto(struct app *a, uint32_t at); /* clipped to the steps there are */
 uint32_t app_view_id(enum show show);      /* the same in every version that has a view of this title */
 void app_switch(struct app *a, int branch, uint32_t at);

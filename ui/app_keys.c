@@ -340,7 +340,7 @@ static bool to_panes(const struct app *a, int *x, int *w)
 void app_drag(struct app *a, int x, int y, int w, int h)
 {
     (void)y; /* a hand does not keep to one line */
-    if (!a->dragging || !to_panes(a, &x, &w))
+    if (a->work.busy || !a->dragging || !to_panes(a, &x, &w))
         return;
     const struct head *head = &a->m.sc.w->head;
     struct layout l = layout_make(w, h, head->pool, head->page_size, a->v.big);
@@ -355,7 +355,7 @@ void app_drag(struct app *a, int x, int y, int w, int h)
 void app_click(struct app *a, int x, int y, int w, int h)
 {
     a->dragging = false;
-    if (app_lesson_click(a, x, y) || !to_panes(a, &x, &w))
+    if (a->work.busy || app_lesson_click(a, x, y) || !to_panes(a, &x, &w))
         return;
     const struct head *head = &a->m.sc.w->head;
     struct layout l = layout_make(w, h, head->pool, head->page_size, a->v.big);
@@ -383,6 +383,10 @@ void app_key(struct app *a, int key)
     a->dragging = false;
     if (key == K_RELEASE || key == K_DRAG)
         return;
+    if (a->work.busy) {
+        app_work_key(a, key);
+        return;
+    }
     if (key == K_WHEEL_UP || key == K_WHEEL_DOWN)
         key = key == K_WHEEL_UP ? K_LEFT : K_RIGHT;
     if (key == K_INTERRUPT) {

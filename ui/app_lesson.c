@@ -34,7 +34,7 @@ int app_lesson_begin(struct app *a)
 {
     a->lesson.player = a->feed->lesson;
     a->lesson.room = a->feed->room;
-    if (surface_init(&a->lesson.inner, 80, 24, a->ascii, NULL) != 0)
+    if (surface_init(&a->lesson.inner, 80, 24, a->ascii, NULL) != 0 || app_work_open(a, NULL) != 0)
         return -1;
     app_lesson_follow(a);
     a->v.message[0] = '\0';
@@ -153,10 +153,18 @@ static void answer(struct app *a, const char *text)
         a->v.focus = FOCUS_NONE;
 }
 
+/* To a part, which may have to be made by an engine. */
+static void walk(struct app *a, enum work_kind kind, size_t part)
+{
+    if (player_part_runs(a->feed->lesson, part))
+        app_work_begin(a, kind);
+    else
+        app_work_now(a, kind);
+}
+
 static void go_on(struct app *a)
 {
     struct player *p = a->feed->lesson;
-    struct err e = {0};
     bool leads = a->feed->room == NULL || !a->feed->room->follows;
     if (a->lesson.aside && leads) {
         leave_aside(a);
@@ -183,15 +191,7 @@ static void go_on(struct app *a)
     }
     if (p->phase == PHASE_ACT)
         p->step = a->m.at; /* the reader may have walked there */
-    int rc = player_next(p, &e);
-    if (rc < 0)
-        tell(a, &e);
-    else if (rc == 1)
-        app_say(a, "Type : and a command; h gives a hint, s skips the challenge.");
-    else if (p->phase == PHASE_OVER)
-        a->quit = true;
-    else
-        app_lesson_follow(a);
+    walk(a, WORK_NEXT, p->at + 1);
 }
 
 static void skip(struct app *a)
@@ -203,8 +203,11 @@ static void skip(struct app *a)
         return;
     }
     int rc = player_reveal(p, &e); /* a question is not left out before it is told what is right; a challenge is */
-    if (rc == 1 && p->at + 1 < p->parts)
-        rc = player_goto(p, p->at + 1, &e);
+    if (rc == 1) {
+        a->work.part = p->at + 1 < p->parts ? p->at + 1 : p->at;
+        walk(a, WORK_PART, a->work.part);
+        return;
+    }
     if (rc < 0)
         tell(a, &e);
     app_lesson_follow(a);
@@ -212,28 +215,16 @@ static void skip(struct app *a)
 
 static void part_before(struct app *a)
 {
-    struct err e = {0};
-    int rc = player_back(a->feed->lesson, &e);
-    if (rc < 0)
-        tell(a, &e);
-    else if (rc == 1)
-        app_say(a, "This is the first part.");
-    else
-        app_lesson_follow(a);
+    const struct player *p = a->feed->lesson;
+    walk(a, WORK_BACK, p->at > 0 ? p->at - 1 : 0);
 }
 
 static void restart(struct app *a)
 {
-    struct err e = {0};
-    if (a->feed->lesson->challenge == NULL) {
+    if (player_part(a->feed->lesson)->kind != STOP_DO)
         app_say(a, "No challenge is open.");
-        return;
-    }
-    if (player_restart(a->feed->lesson, &e) != 0)
-        tell(a, &e);
-    app_lesson_follow(a);
-    if (!e.set)
-        app_say(a, "The challenge begins anew; commands are counted from 0.");
+    else
+        app_work_begin(a, WORK_RESTART);
 }
 
 static bool is_asked(const struct app *a)
@@ -360,7 +351,7 @@ bool app_lesson_key(struct app *a, int key)
 
 /* A typed command has run. In a challenge the player has counted it, and its last step is shown: the next command goes on
  * from there. Elsewhere it leads beside the path, from its first step on. */
-void app_lesson_sent(struct app *a, uint32_t from)
+static void sent(struct app *a, uint32_t from)
 {
     const struct player *p = a->feed->lesson;
     int branch = tape_branch(a->m.tape);
@@ -375,4 +366,47 @@ void app_lesson_sent(struct app *a, uint32_t from)
         tape_parent(a->m.tape, branch, &fork);
     app_switch(a, branch, fork + 1);
     app_say(a, "This is beside the path: Right walks on, Enter leads back to the lesson.");
+}
+
+void app_lesson_run(struct app *a, uint32_t from, const char *line)
+{
+    const struct player *p = a->feed->lesson;
+    if (player_part(p)->kind == STOP_DO && p->challenge == NULL) {
+        snprintf(a->v.message, sizeof a->v.message, "The challenge was not made: %s makes it.", keymap_written(a->v.keys, CMD_RESTART));
+        return;
+    }
+    a->work.branch = a->m.branch;
+    a->work.from = from;
+    a->work.ran = p->commands;
+    snprintf(a->work.line, sizeof a->work.line, "%s", line);
+    app_work_begin(a, WORK_COMMAND);
+}
+
+void app_lesson_done(struct app *a)
+{
+    const struct app_work *w = &a->work;
+    if (w->kind == WORK_NEWS) {
+        if (w->rc != 0)
+            app_room_moved(a);
+        return;
+    }
+    if (w->kind == WORK_COMMAND && w->rc >= 0) {
+        app_remember(a, w->line);
+        sent(a, w->from);
+        return;
+    }
+    if (w->kind == WORK_COMMAND && a->feed->lesson->commands > w->ran)
+        sent(a, w->from); /* those before the one that failed have run */
+    if (w->kind != WORK_COMMAND && (w->rc == 0 || w->rc == -1))
+        app_lesson_follow(a);
+    if (w->rc < 0)
+        tell(a, &w->err);
+    else if (w->kind == WORK_NEXT && w->rc == 1)
+        app_say(a, "Type : and a command; h gives a hint, s skips the challenge.");
+    else if (w->kind == WORK_BACK && w->rc == 1)
+        app_say(a, "This is the first part.");
+    else if (w->kind == WORK_NEXT && a->feed->lesson->phase == PHASE_OVER)
+        a->quit = true;
+    else if (w->kind == WORK_RESTART)
+        app_say(a, "The challenge begins anew; commands are counted from 0.");
 }

@@ -5,6 +5,7 @@
  *      app_keys.c   what each key does
  *      app_type.c   the text field: find, commands
  *      app_lesson.c a lesson's keys
+ *      app_work.c   what a lesson's screen asks an engine for, while keys are answered
  *      app_room.c   a lesson that is given to a room, or followed
  *      app_save.c   the screen and the run as files
  *      app_inside.c the views into the model
@@ -49,12 +50,24 @@ uint32_t app_lesson_tokens(const struct app *a);       /* to pick one from, here
 bool app_lesson_click(struct app *a, int x, int y);    /* true: it was one of them */
 bool app_lesson_key(struct app *a, int key);           /* false: the key means what it always means */
 void app_lesson_command(struct app *a, int command);   /* hint, skip, … */
-void app_lesson_sent(struct app *a, uint32_t from);     /* a typed command has run from this step */
+void app_lesson_done(struct app *a);                   /* the work has ended (a->work): show what it has led to */
+void app_lesson_run(struct app *a, uint32_t from, const char *line); /* a typed command, from this step */
 uint32_t app_lesson_limit(const struct app *a);        /* the last step that may be shown */
 void app_lesson_at_end(struct app *a);                 /* say what comes behind the last step that may be shown */
 void app_lesson_follow(struct app *a);                 /* the player has moved: show where it stands */
 void app_measure(struct app *a);                       /* how many steps there are to be seen, into a->m.length */
 int app_turn(struct app *a, struct err *e);            /* the feed has another tape */
+
+/* Work for an engine: done at once if it takes no longer than a frame, else behind a picture of the screen. */
+int app_work_open(struct app *a, struct err *e);       /* of a lesson */
+void app_work_close(struct app *a);                    /* cancels it */
+void app_work_begin(struct app *a, enum work_kind kind);
+void app_work_now(struct app *a, enum work_kind kind); /* what is known to take no time */
+void app_work_key(struct app *a, int key);             /* while it runs */
+void app_work_draw(struct app *a, struct surface *s);
+bool app_work_look(struct app *a);                     /* is it done? true: it still runs */
+void app_remember(struct app *a, const char *line);    /* can be called back with Up */
+void app_room_moved(struct app *a);                    /* the one who follows was moved */
 
 /* A lesson in a room (feed->room; NULL: they do nothing). */
 void app_room_wake(struct app *a);

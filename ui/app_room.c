@@ -5,12 +5,20 @@
 #include "lesson/present.h"
 #include "ui/app_parts.h"
 
+/* Who follows may have to run what was typed there. */
 void app_room_wake(struct app *a)
 {
     const struct ui_room *r = a->feed->room;
+    if (r != NULL && r->follows)
+        app_work_begin(a, WORK_NEWS);
+    else if (r != NULL && r->news(r->ctx))
+        app_room_moved(a);
+}
+
+void app_room_moved(struct app *a)
+{
+    const struct ui_room *r = a->feed->room;
     char typed[sizeof a->v.typed];
-    if (r == NULL || !r->news(r->ctx))
-        return;
     enum typing typing = a->v.typing;
     memcpy(typed, a->v.typed, sizeof typed);
     app_lesson_follow(a);
@@ -24,7 +32,7 @@ void app_room_wake(struct app *a)
 void app_room_stand(struct app *a)
 {
     const struct ui_room *r = a->feed->room;
-    if (r != NULL && r->stand != NULL)
+    if (r != NULL && r->stand != NULL && !a->work.busy)
         r->stand(r->ctx, a->m.branch, a->m.at, app_view_id(a->v.show), a->lesson.aside);
 }
 

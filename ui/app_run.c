@@ -6,7 +6,7 @@
 #include "ui/prefs.h"
 #include "ui/term.h"
 
-enum { KEYS_A_FRAME = 64, LOOK_AGAIN_MS = 60 };
+enum { KEYS_A_FRAME = 64, LOOK_AGAIN_MS = 60, WORK_MS = 250 };
 
 /* ---- the loop --------------------------------------------------------------------------------------- */
 
@@ -46,6 +46,8 @@ static int loop_patience(const struct loop *l, bool read_all)
 {
     if (!read_all)
         return 0;
+    if (l->a->work.busy)
+        return WORK_MS; /* its end is a wake-up; what it has done so far is not */
     bool more = l->a->progress.working || (l->a->beside.open && l->a->beside.right.working);
     int patience = more ? LOOK_AGAIN_MS : -1; /* steps come without a wake-up each */
     if (!l->a->v.playing || l->a->v.waiting)
@@ -109,7 +111,7 @@ static int loop_run(struct loop *l, struct err *e)
             return -1;
         bool read_all = app_idle(l->a);
         app_room_stand(l->a);
-        int why = term_wait(l->term, l->a->feed->wake_fd, loop_patience(l, read_all));
+        int why = term_wait(l->term, app_wake_fd(l->a), loop_patience(l, read_all));
         if (why & TERM_WAKE)
             app_wake(l->a);
         else if (l->a->progress.working)

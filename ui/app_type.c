@@ -102,7 +102,7 @@ static void complete_word(struct app *a)
 
 /* ---- commands typed before -------------------------------------------------------------------------- */
 
-static void remember(struct app *a, const char *line)
+void app_remember(struct app *a, const char *line)
 {
     if (a->pasts > 0 && strcmp(a->past[a->pasts - 1], line) == 0)
         return;
@@ -160,23 +160,21 @@ static void send_command(struct app *a)
         return;
     }
     app_wake(a); /* news from before must not be taken for the end of this command */
-    uint32_t from = app_act_point(a), ran = a->feed->lesson != NULL ? a->feed->lesson->commands : 0;
+    uint32_t from = app_act_point(a);
+    if (a->feed->lesson != NULL) {
+        app_lesson_run(a, from, a->v.typed);
+        return;
+    }
     int rc = a->feed->command(a->feed->ctx, a->m.branch, from, a->v.typed, &e);
     if (rc < 0) {
-        if (a->feed->lesson != NULL && a->feed->lesson->commands > ran)
-            app_lesson_sent(a, from); /* those before the one that failed have run */
         snprintf(a->v.message, sizeof a->v.message, "%.300s%s%.240s", e.what, e.hint[0] != '\0' ? "; " : "",
                  e.hint);
         return;
     }
-    remember(a, a->v.typed);
+    app_remember(a, a->v.typed);
     if (rc == 1) {
         a->v.beside = 0;
         app_say(a, "It runs on its own, beside this history: B shows both.");
-        return;
-    }
-    if (a->feed->lesson != NULL) {
-        app_lesson_sent(a, from);
         return;
     }
     if (from != a->m.at) {

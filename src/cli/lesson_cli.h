@@ -21,6 +21,9 @@ struct lesson_open {
     struct model *model;     /* owned; NULL: the lesson needs none */
     struct buf model_dir;
     struct lesson_host host;
+    struct lesson_halt halt; /* of everything that runs for it */
+    bool opened;             /* halt is there */
+    _Atomic uint32_t block, blocks; /* that runs while it is opened, of how many */
 };
 
 int lesson_open(struct lesson_open *o, struct cli *c, const char *name, struct err *e); /* lesson_close also after -1 */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #include "model/model.h"
 #include "ui/command.h"
 
-enum { RUN_WORDS = 64, RUN_OUTPUT = 8 << 20, RUN_SECONDS = 60 };
+enum { RUN_WORDS = 64, RUN_OUTPUT = 8 << 20, RUN_SECONDS = 60, OPEN_PATIENCE_MS = 700 };
 
 /* ---- other commands of this program ------------------------------------------------------------------- */
 
@@ -43,6 +44,9 @@ static int split_words(char *line, char **word, int most, struct err *e)
 /* In the child: become the program. Nothing that is not async-signal-safe runs here. */
 static _Noreturn void become(const char *program, char **word, const char *dir, int out)
 {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* a thread that blocks signals may have made it */
     if (chdir(dir) == 0 && dup2(out, STDOUT_FILENO) >= 0) {
         alarm(RUN_SECONDS);
         execv(program, word);
@@ -87,7 +91,8 @@ static int run_program(const char *program, char **word, const char *dir, struct
 
 static int host_command(void *ctx, const char *line, const char *dir, struct buf *out, struct err *e)
 {
-    struct cli *c = ctx;
+    const struct lesson_open *o = ctx;
+    struct cli *c = o->cli;
     char program[PATH_MAX], *copy = xstrdup(line), *word[RUN_WORDS];
     if (copy == NULL)
         return err_memory(e, strlen(line), "a command");
@@ -103,10 +108,11 @@ static int host_command(void *ctx, const char *line, const char *dir, struct buf
 
 static int host_workload(void *ctx, const char *name, struct buf *out, struct err *e)
 {
+    const struct lesson_open *o = ctx;
     struct buf path = {0};
     char *text = NULL;
     size_t len;
-    int rc = place_scenario(ctx, name, &path, e);
+    int rc = place_scenario(o->cli, name, &path, e);
     if (rc == 0)
         rc = path.failed ? err_memory(e, path.len, "a file name") : file_read(buf_text(&path), LESSON_BYTES, &text, &len, e);
     if (rc == 0)
@@ -203,9 +209,53 @@ static struct lesson *load_lesson(struct cli *c, const char *name, struct err *e
     return l;
 }
 
+static void host_begins(void *ctx, uint32_t n, uint32_t blocks)
+{
+    struct lesson_open *o = ctx;
+    atomic_store(&o->block, n);
+    atomic_store(&o->blocks, blocks);
+}
+
+struct opening {
+    struct lesson_open *o;
+    struct err err;
+};
+
+static void run_blocks(void *ctx)
+{
+    struct opening *k = ctx;
+    k->o->run = lesson_run_new(k->o->lesson, &k->o->host, &k->err);
+}
+
+/* All its commands run before the first word. Who waits for them at a terminal is told why. */
+static int open_run(struct lesson_open *o, struct err *e)
+{
+    struct opening k = {.o = o};
+    struct err ignored = {0};
+    struct lesson_job *job = isatty(STDERR_FILENO) ? lesson_job_new(&ignored) : NULL;
+    bool told = false;
+    if (job == NULL)
+        run_blocks(&k);
+    else
+        lesson_job_begin(job, run_blocks, &k);
+    while (job != NULL && !lesson_job_wait(job, OPEN_PATIENCE_MS)) {
+        fprintf(stderr, "\rThe lesson's commands run first: block %u of %u (Ctrl-C ends it) ", atomic_load(&o->block),
+                atomic_load(&o->blocks));
+        fflush(stderr);
+        told = true;
+    }
+    if (told)
+        fputs("\r\033[K", stderr);
+    lesson_job_free(job);
+    if (o->run == NULL && e != NULL)
+        *e = k.err;
+    return o->run != NULL ? 0 : -1;
+}
+
 int lesson_open(struct lesson_open *o, struct cli *c, const char *name, struct err *e)
 {
-    *o = (struct lesson_open){.cli = c};
+    *o = (struct lesson_open){.cli = c, .opened = true};
+    lesson_halt_init(&o->halt);
     o->lesson = load_lesson(c, name, e);
     if (o->lesson == NULL)
         return -1;
@@ -213,9 +263,8 @@ int lesson_open(struct lesson_open *o, struct cli *c, const char *name, struct e
         (needs_model(o->lesson) && model_open(buf_text(&o->model_dir), &o->model, e) != 0))
         return -1;
     o->host = (struct lesson_host){.model_dir = buf_text(&o->model_dir), .model = o->model, .command = host_command,
-                                   .workload = host_workload, .ctx = c};
-    o->run = lesson_run_new(o->lesson, &o->host, e);
-    return o->run != NULL ? 0 : -1;
+                                   .workload = host_workload, .begins = host_begins, .halt = &o->halt, .ctx = o};
+    return open_run(o, e);
 }
 
 void lesson_close(struct lesson_open *o)
@@ -224,6 +273,8 @@ void lesson_close(struct lesson_open *o)
     lesson_free(o->lesson);
     model_close(o->model);
     buf_free(&o->model_dir);
+    if (o->opened)
+        lesson_halt_done(&o->halt);
     *o = (struct lesson_open){0};
 }
 

@@ -332,6 +332,11 @@ bool player_allows(const struct player *p, const char *command)
     return p->challenge == NULL || strstr(player_question(p)->allow, word) != NULL;
 }
 
+bool player_part_runs(const struct player *p, size_t part)
+{
+    return part < p->parts && p->part[part].kind == STOP_DO;
+}
+
 int player_command(struct player *p, int branch, uint32_t at, const char *line, struct err *e)
 {
     const struct question *q = player_question(p);

@@ -80,6 +80,8 @@ bool player_allows(const struct player *p, const char *command);
  * *e; the player has moved then). The goal is asked afterwards. */
 int player_command(struct player *p, int branch, uint32_t at, const char *line, struct err *e);
 int player_restart(struct player *p, struct err *e); /* the challenge from its start, counted from 0 */
+/* Would going to this part run an engine? (Commands and player_restart always do.) */
+bool player_part_runs(const struct player *p, size_t part);
 
 /* What is to be read now, as plain text: the part's prose and question (or what was said to the answer). The screen
  * draws the same pieces: player_pieces. */

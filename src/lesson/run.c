@@ -54,6 +54,7 @@ struct lesson_scene *lesson_scene_new(const struct lesson_run *r, const struct s
         return NULL;
     }
     s->text = text;
+    s->halt = r->host.halt;
     struct runner_config cfg = {.model_dir = r->host.model_dir, .model = r->host.model, .step_limit = LESSON_STEPS,
                                 .report = keep_request, .ctx = s};
     s->runner = runner_new(script, &cfg, e);
@@ -63,7 +64,7 @@ struct lesson_scene *lesson_scene_new(const struct lesson_run *r, const struct s
     return NULL;
 }
 
-int lesson_scene_run(struct lesson_scene *s, const struct script *script, struct err *e)
+static int run_commands(struct lesson_scene *s, const struct script *script, struct err *e)
 {
     const struct tape *t = runner_tape(s->runner);
     s->ran = 0;
@@ -74,9 +75,18 @@ int lesson_scene_run(struct lesson_scene *s, const struct script *script, struct
             return script_fail(script, &script->command[i], 0, e, "a lesson's engine has more than %d steps by now", LESSON_STEPS);
         }
         if (rc != RUN_DONE)
-            return e->set ? -1 : err_set(e, "the run was cancelled");
+            return e->set ? -1 : err_set(e, "%s was cancelled", script_info(script->command[i].kind)->name);
     }
     return 0;
+}
+
+int lesson_scene_run(struct lesson_scene *s, const struct script *script, struct err *e)
+{
+    if (!lesson_halt_enter(s->halt, s->runner))
+        return err_set(e, "it was cancelled before it began");
+    int rc = run_commands(s, script, e);
+    lesson_halt_leave(s->halt, s->runner);
+    return rc;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------------- */
@@ -247,9 +257,24 @@ static int run_claims(struct lesson_run *r, size_t at, struct err *e)
     return 0;
 }
 
+/* Blocks and other commands take the time. */
+static void tell_begins(const struct lesson_run *r, size_t at)
+{
+    const struct lesson *l = r->lesson;
+    uint32_t n = 0, all = 0;
+    for (size_t i = 0; i < l->items; i++)
+        if (l->item[i].kind == ITEM_RXS || l->item[i].kind == ITEM_RUN) {
+            all++;
+            n += i <= at;
+        }
+    if (r->host.begins != NULL && (l->item[at].kind == ITEM_RXS || l->item[at].kind == ITEM_RUN))
+        r->host.begins(r->host.ctx, n, all);
+}
+
 static int run_item(struct lesson_run *r, size_t at, struct err *e)
 {
     r->moment[at] = at > 0 ? r->moment[at - 1] : (struct lesson_moment){0};
+    tell_begins(r, at);
     switch (r->lesson->item[at].kind) {
     case ITEM_RXS: return run_block(r, at, e);
     case ITEM_EXPECT:

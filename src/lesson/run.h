@@ -13,6 +13,7 @@
 #define RADIXSCOPE_LESSON_RUN_H
 
 #include "lesson/lesson.h"
+#include "lesson/lesson_job.h"
 #include "script/runner.h"
 
 struct json_t;
@@ -26,6 +27,9 @@ struct lesson_host {
     int (*command)(void *ctx, const char *line, const char *dir, struct buf *out, struct err *e);
     /* Append the script of a workload or scenario of this name. NULL: nobody knows them. */
     int (*workload)(void *ctx, const char *name, struct buf *out, struct err *e);
+    /* Block n of `blocks` (from 1) begins to run. NULL: nobody wants to know. */
+    void (*begins)(void *ctx, uint32_t n, uint32_t blocks);
+    struct lesson_halt *halt; /* with which another thread ends what runs; NULL: none does */
     void *ctx;
 };
 
@@ -48,6 +52,7 @@ struct lesson_scene {
     char *text;              /* owned; of a race: the script that made it; NULL: blocks did */
     struct lesson_served *served; /* (serveds) owned; of a race */
     size_t serveds, serveds_cap;
+    struct lesson_halt *halt; /* the host's */
     bool challenge;
     uint32_t ran;            /* commands of the script that was run last, up to the one that failed */
 };

@@ -72,6 +72,7 @@ struct taking {
     struct lesson *lesson;
     struct lesson_run *run;
     struct lesson_host host;
+    struct lesson_halt halt;
     struct progress progress; /* kept nowhere */
     struct player player;
     struct lesson_room room;
@@ -83,7 +84,8 @@ static void begin_with(struct taking *t, const char *text, bool ascii)
 {
     struct err e = {0};
     struct ui_options options = {.theme = "mono", .ascii = ascii};
-    *t = (struct taking){.host = {.model_dir = "data/model"}};
+    *t = (struct taking){.host = {.model_dir = "data/model", .halt = &t->halt}};
+    lesson_halt_init(&t->halt);
     t->lesson = lesson_parse("small.md", text, strlen(text), &e);
     t->run = t->lesson != NULL ? lesson_run_new(t->lesson, &t->host, &e) : NULL;
     if (t->run == NULL)
@@ -106,6 +108,7 @@ static void press(struct taking *t, const char *keys)
     for (const char *c = keys; *c != '\0'; c++) { /* keys scroll what was drawn */
         app_draw(&t->app, &s);
         app_key(&t->app, *c == '~' ? K_ENTER : *c == '^' ? K_ESC : *c == '<' ? K_BACKSPACE : *c == '>' ? K_RIGHT : *c == '|' ? K_TAB : *c);
+        app_settle(&t->app);
     }
     app_draw(&t->app, &s);
     surface_done(&s);
@@ -119,6 +122,7 @@ static void end(struct taking *t)
     player_done(&t->player);
     lesson_run_free(t->run);
     lesson_free(t->lesson);
+    lesson_halt_done(&t->halt);
     progress_done(&t->progress);
 }
 
@@ -172,6 +176,7 @@ static void test_every_moment(void **state)
             for (const char *c = MOMENTS[m].keys; *c != '\0'; c++) {
                 app_draw(&t.app, &first);
                 app_key(&t.app, *c == '~' ? K_ENTER : *c);
+                app_settle(&t.app);
             }
             app_draw(&t.app, &first);
             surface_done(&first);
@@ -237,6 +242,7 @@ static void press_at(struct taking *t, struct surface *s, const int *keys, size_
     for (size_t i = 0; i < n; i++) {
         look(t, s);
         app_key(&t->app, keys[i]);
+        app_settle(&t->app);
     }
 }
 
@@ -421,11 +427,111 @@ static void test_several_commands_on_a_line(void **state)
     end(&t);
 }
 
+/* Commands that run for seconds: their engine is cancelled long before. */
+#define LONG "workload shared-prefix requests=20000"
+static const char SLOW[] =
+    "---\nid: slow\ntitle: Slow\nminutes: 5\nobjectives:\n  - Wait for nothing\n---\n\n"
+    "## One {#one}\n\n```rxs one\npool 4000\ninsert \"a b\"\n```\n\n"
+    "## Challenge {#challenge}\n\n```ask do golf\ntext: Two nodes.\nstart:\n  pool 4000\n"
+    "  workload shared-prefix requests=100\n  reset\nallow: insert, workload\ngoal: nodes == 2\npar: 2\nsolution:\n  insert \"a\"\n"
+    "  insert \"b\"\nhint: a\nhint: b\nhint: c\n```\n\n## Cheat sheet {#sheet}\n\n- What to remember.\n";
+
+static void type_line(struct taking *t, const char *line)
+{
+    app_key(&t->app, ':');
+    for (const char *c = line; *c != '\0'; c++)
+        app_key(&t->app, *c);
+    app_key(&t->app, K_ENTER);
+}
+
+static bool shows(struct taking *t, int w, int h, const char *words)
+{
+    struct surface s;
+    struct buf b = {0};
+    assert_int_equal(surface_init(&s, w, h, false, NULL), 0);
+    app_draw(&t->app, &s);
+    assert_true(s.cursor_x >= 0 && s.cursor_x < w && s.cursor_y >= 0 && s.cursor_y < h);
+    surface_to_text(&s, &b);
+    surface_done(&s);
+    bool found = strstr(buf_text(&b), words) != NULL;
+    buf_free(&b);
+    return found;
+}
+
+/* While an engine runs every key is answered, at every size; Esc cancels, nothing is counted, and what comes next runs. */
+static void test_a_long_command(void **state)
+{
+    struct taking t;
+    (void)state;
+    begin_with(&t, SLOW, false);
+    press(&t, "~~"); /* the block has been watched */
+    for (int again = 0; again < 2; again++) {
+        type_line(&t, LONG);
+        assert_true(t.app.work.busy);
+        for (size_t k = 0; k < ARRAY_LEN(SIZES); k++)
+            assert_true(shows(&t, SIZES[k].w, SIZES[k].h, "workload runs, step "));
+        static const int KEYS[] = {K_ENTER, K_RIGHT, 'u', ':', '?', K_TAB, K_PAGE_DOWN, 'i'};
+        for (size_t i = 0; i < ARRAY_LEN(KEYS); i++) {
+            app_key(&t.app, KEYS[i]);
+            assert_true(shows(&t, 80, 24, "Something is being computed: Esc cancels it."));
+        }
+        app_click(&t.app, 40, 10, 80, 24);
+        app_tick(&t.app);
+        app_wake(&t.app);
+        assert_true(t.app.work.busy && app_idle(&t.app) && app_wake_fd(&t.app) >= 0);
+        app_key(&t.app, K_ESC);
+        assert_true(shows(&t, 80, 24, "It is being cancelled"));
+        app_settle(&t.app);
+        assert_non_null(strstr(t.app.v.message, "workload was cancelled"));
+        assert_false(shows(&t, 80, 24, "workload runs"));
+    }
+    type_line(&t, "insert \"a c\"");
+    app_settle(&t.app);
+    assert_true(t.app.lesson.aside && t.app.m.at > 0);
+    press(&t, "^");
+    end(&t);
+}
+
+static void test_a_challenge_that_takes_its_time(void **state)
+{
+    struct taking t;
+    (void)state;
+    begin_with(&t, SLOW, false);
+    for (int i = 0; i < 9 && !t.app.work.busy; i++) { /* to the challenge: its start runs */
+        shows(&t, 100, 30, "");
+        app_key(&t.app, K_ENTER);
+    }
+    assert_true(t.app.work.busy && shows(&t, 80, 24, "The challenge is being made."));
+    app_key(&t.app, K_ESC);
+    app_settle(&t.app);
+    assert_int_equal(t.player.phase, PHASE_DO);
+    assert_null(t.player.challenge);
+    type_line(&t, "insert \"a\"");
+    app_settle(&t.app);
+    assert_non_null(strstr(t.app.v.message, "R makes it"));
+    press(&t, "R");
+    assert_non_null(t.player.challenge);
+    type_line(&t, "insert \"a\"");
+    app_settle(&t.app);
+    assert_int_equal(t.player.commands, 1);
+    type_line(&t, LONG);
+    assert_true(t.app.work.busy);
+    app_key(&t.app, K_ESC);
+    app_settle(&t.app);
+    assert_int_equal(t.player.commands, 1); /* it did not run to its end */
+    type_line(&t, LONG); /* and who leaves does not wait for it */
+    app_key(&t.app, 'q');
+    assert_true(t.app.quit && t.app.work.busy);
+    end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment), cmocka_unit_test(test_typing), cmocka_unit_test(test_words),
                                        cmocka_unit_test(test_a_token_is_picked),
                                        cmocka_unit_test(test_commands_of_a_challenge),
-                                       cmocka_unit_test(test_several_commands_on_a_line)};
+                                       cmocka_unit_test(test_several_commands_on_a_line),
+                                       cmocka_unit_test(test_a_long_command),
+                                       cmocka_unit_test(test_a_challenge_that_takes_its_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
