@@ -65,7 +65,7 @@ static void text_command(const struct runner_report *rep, struct buf *b)
             buf_printf(b, "insert: %u tokens were there, %u are new\n", rep->matched, rep->added);
         break;
     case RXS_MATCH: buf_printf(b, "match: %u of %u tokens\n", rep->matched, rep->units); break;
-    case RXS_EVICT: buf_printf(b, "evict: %u slots are free again\n", rep->freed); break;
+    case RXS_EVICT: buf_printf(b, "evict: %u slot%s free again\n", rep->freed, rep->freed == 1 ? " is" : "s are"); break;
     case RXS_SAY: buf_printf(b, "# %s\n", script_text(rep->command, "text")); break;
     default: break;
     }

@@ -162,11 +162,11 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "inc_lock_ref: {?req:{req}|{?holder:{holder}|a holder}} holds {node} and every node above it; eviction may not take "\
       "them.", "locks")                                                                                      \
     X(LOCK_NODE, "lock", EVENT, "{?moved:L1 |}L2", "node:n lock:c moved:c",                                  \
-      "{node} is held by {lock:holder}{?moved:: {moved:token} pass from evictable to protected|}.", "locks") \
+      "{node} is held by {lock:holder}.{?moved: Protected, no longer evictable: {moved:token}.|}", "locks")   \
     X(UNLOCK, "dec_lock_ref", OPERATION, "", "node:n req:r holder:x",                                        \
       "dec_lock_ref: {?req:{req}|{?holder:{holder}|a holder}} lets go of {node} and every node above it.", "locks")\
     X(UNLOCK_NODE, "unlock", EVENT, "{?moved:L1 |}L2", "node:n lock:c moved:c",                              \
-      "{node} is held by {lock:holder}{?moved:: {moved:token} pass from protected to evictable|}.", "locks") \
+      "{node} is held by {lock:holder}.{?moved: Evictable again: {moved:token}.|}", "locks")                  \
     X(ADMIT, "admit", EVENT, "", "req:r units:c of:c",                                                       \
       "{?units:The first {units:position} of {req}'s row point to the tree's slots"                          \
       "|{req} starts with an empty row}; its row has {of} positions.", "life")                               \
@@ -190,7 +190,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "insert: {units:token} of {?req:{req}|the key} and the slots that hold their KV enter the tree.",      \
       "insert")                                                                                              \
     X(INSERT_WALK, "insert_walk", EVENT, "I2", "node:n units:c hits:c",                                      \
-      "The next {units:token} are already in {node}: hit_count is now {hits}.", "insert")                    \
+      "{node} has the next {units:token} already: hit_count is now {hits}.", "insert")                       \
     X(LEAF, "new_leaf", EVENT, "I4", "node:n parent:n units:c first:t",                                      \
       "{node} is made below {parent}: it takes the remaining {units:token}, from {first} on, and their "     \
       "slots.", "insert")                                                                                    \
