@@ -109,9 +109,8 @@ trying() { # what the teacher types beside the path
 }
 challenging() { # on to the challenge; its commands run on every engine; a late one gets them all
     n=0
-    while [ $n -lt 30 ] && ! T capture-pane -p -t =teacher: | grep -q 'Commands so far: 0'; do
-        press teacher Enter
-        press teacher s
+    while [ $n -lt 60 ] && ! T capture-pane -p -t =teacher: | grep -q 'Commands so far: 0'; do
+        press teacher Enter # at a question it tells what is right
         sleep 0.1
         n=$((n + 1))
     done
