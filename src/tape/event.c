@@ -250,11 +250,69 @@ static void tell_queue(const struct telling *t)
         buf_printf(t->b, " and %u more", w->head.queue_count - n);
 }
 
+/* "1arg:one|many". */
+static void tell_number(const struct telling *t, const char *text, size_t n)
+{
+    size_t name = strcspn(text, ":");
+    int arg = arg_named(t->kind, text, name);
+    ASSERT(arg >= 0);
+    const char *rest = text + name + 1;
+    size_t left = n - name - 1, first = outer_span(rest, left, '|');
+    if (t->args[arg] == 1)
+        tell(t, rest, first);
+    else if (first < left)
+        tell(t, rest + first + 1, left - first - 1);
+}
+
+/* The token, and its position, whose keys and values belong behind a slot at this moment. */
+static bool slot_token(struct scene sc, uint32_t slot, uint32_t *token, uint32_t *position)
+{
+    for (uint32_t n = ROOT; n != 0; n = node_preorder(sc.w, n))
+        for (uint32_t i = 0; i < sc.w->node[n].len; i++)
+            if (node_slots(sc, n)[i] == slot) {
+                *token = node_tokens(sc, n)[i];
+                *position = node_start(sc.w, n) + i;
+                return true;
+            }
+    for (uint32_t r = 1; r < sc.w->head.request_top; r++)
+        for (uint32_t i = 0; i < sc.w->request[r].kv_len; i++)
+            if (sc.w->request[r].node != 0 && sc.w->row_slot[sc.w->request[r].row_off + i] == slot) {
+                *token = sc.w->row_token[sc.w->request[r].row_off + i];
+                *position = i;
+                return true;
+            }
+    return false;
+}
+
+/* "=slot:other": what belongs behind `slot`, and what stands there now, which was computed for `other`. */
+static void tell_slots(const struct telling *t, const char *text, size_t n)
+{
+    size_t name = strcspn(text, ":");
+    int slot = arg_named(t->kind, text, name), other = arg_named(t->kind, text + name + 1, n - name - 1);
+    uint32_t mine, at, theirs, from;
+    ASSERT(slot >= 0 && other >= 0);
+    if (!slot_token(t->sc, t->args[slot], &mine, &at) || !slot_token(t->sc, t->args[other], &theirs, &from))
+        return;
+    buf_puts(t->b, mine == theirs ? ": the same token, " : ": ");
+    add_token(t->words, theirs, t->b);
+    if (mine == theirs && at == from)
+        buf_printf(t->b, ", at the same position, %u", at);
+    else if (mine == theirs)
+        buf_printf(t->b, ", from position %u instead of %u", from, at);
+    else {
+        buf_printf(t->b, " from position %u instead of ", from);
+        add_token(t->words, mine, t->b);
+        buf_printf(t->b, " at position %u", at);
+    }
+}
+
 static void tell_placeholder(const struct telling *t, const char *text, size_t n)
 {
-    if (text[0] == '?') {
-        tell_choice(t, text + 1, n - 1);
-        return;
+    switch (text[0]) {
+    case '?': tell_choice(t, text + 1, n - 1); return;
+    case '1': tell_number(t, text + 1, n - 1); return;
+    case '=': tell_slots(t, text + 1, n - 1); return;
+    default: break;
     }
     if (n == 5 && memcmp(text, "queue", 5) == 0) {
         tell_queue(t);

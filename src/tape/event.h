@@ -18,6 +18,8 @@
  *   {?arg:yes|no}    the first part if the argument is not 0, else the second; parts may hold {arg}; of a token: is there
  *                    one? of a policy: is it one of SGLang's, and not knowledge of what comes?
  *   {queue}          the requests that wait, in the order of the world's queue
+ *   {1arg:is|are}    the first part if the argument is 1, else the second
+ *   {=arg:other}     of two slots: how the tokens differ that they belong to at this moment, "" if one belongs to none
  */
 #ifndef RADIXSCOPE_TAPE_EVENT_H
 #define RADIXSCOPE_TAPE_EVENT_H
@@ -35,35 +37,35 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
  * shows; the sentence begins with them. Written like a sentence; "": no numbered algorithm. */
 #define EVENT_TABLE(X)                                                                                       \
     X(START, "start", OPERATION, "", "pool:c page:c policy:p rules:u",                                       \
-      "The cache is empty: {pool:slot} are free, pages of {page:token}, eviction policy {policy}, "          \
+      "The cache is empty: {pool:slot} {1pool:is|are} free, pages of {page:token}, eviction policy {policy}, "          \
       "{?rules:unified tree|classic RadixCache} rules. The tree has only its root.", "slots")                \
     X(SET, "set", OPERATION, "", "name:x value:x", "{name} is now {value}.", "sandbox")                      \
     X(NOTE, "note", OPERATION, "", "text:x", "{text}", "sandbox")                                            \
     X(RESET, "reset", OPERATION, "", "units:c pages:c",                                                      \
-      "The cache is reset: {units:token} are forgotten and every slot of the tree is free.", "slots")        \
+      "The cache is reset: {units:token} {1units:is|are} forgotten and every slot of the tree is free.", "slots")        \
     /* a request's life (sglang §4) */                                                                       \
     X(REQUEST, "request", REQUEST, "", "req:r tokens:c ns:x label:x",                                        \
       "{req} arrives with {tokens:prompt token}{?ns: in namespace {ns}|}. Nothing is computed yet.",         \
       "life")                                                                                                \
     X(REFUSE, "refuse", OPERATION, "", "req:r need:c have:c reason:f",                                       \
-      "{req} cannot run: {reason}. It needs {need} and there are {have}.", "life")                           \
+      "{req} cannot run: {reason}. It needs {need} and there {1have:is|are} {have}.", "life")                           \
     X(PREFILL, "prefill", OPERATION, "", "req:r from:c count:c cached:c",                                    \
       "Prefill: the model computes {count:token} of {req} in one pass, from position {from} on{?cached:; the "\
-      "{cached:token} before that are not computed: their KV rows are read|}.", "life")                      \
+      "{cached:token} before that {1cached:is not computed: its KV row is|are not computed: their KV rows are} read|}.", "life")                      \
     X(DECODE, "decode", OPERATION, "", "req:r pos:c token:t",                                                \
       "Decode: the model computes the last token {token} of {req} (position {pos}) and reads the "           \
       "KV rows of all the tokens before it.", "life")                                                        \
     X(KV_WRITE, "kv_write", EVENT, "", "req:r from:c count:c slot:s",                                        \
-      "Keys and values of {count:token} of {req} are written into {?count:its slots|no slots}, "             \
+      "Keys and values of {count:token} of {req} are written into {?count:{1count:its slot|its slots}|no slots}, "             \
       "beginning at slot {slot}.", "slots")                                                                  \
     X(POISON, "poison", OPERATION, "", "slot:s bit:c floats:c one:o layer:c row:c old:c",                    \
       "Poison, on purpose: bit {bit} of {floats:float} behind slot {slot} is flipped, in "                   \
       "{?one:layer {layer}|every layer}. It is a new row ({row} instead of {old}): a step back brings the "  \
       "right one again. Whoever reads the slot from here on reads this.", "slots")                           \
     X(SHARE, "share", OPERATION, "", "slot:s with:s row:c old:c",                                            \
-      "Shared wrongly, on purpose: slot {slot} now leads to a copy of what was computed for slot {with}, "   \
-      "with the past that it has there (memory row {row} instead of {old}). Whoever reads the slot from "    \
-      "here on reads this.", "slots")                                                                        \
+      "Shared wrongly, on purpose: slot {slot} now leads to a copy of what was computed for slot {with}"     \
+      "{=slot:with}, with the past that it has there. Whoever reads the slot from here on reads this.",      \
+      "slots")                                                                                               \
     X(SAMPLE, "sample", EVENT, "", "req:r token:t pos:c",                                                    \
       "The model's next token is {token}: position {pos} of {req}. It has no KV until it is computed.",      \
       "life")                                                                                                \
@@ -102,15 +104,15 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(WAITS, "waits_again", EVENT, "", "req:r waiting:c",                                                    \
       "{req} stands at the end of the waiting queue; waiting: {waiting}. What it has generated is kept.", "schedule") \
     X(CHUNK, "chunk", OPERATION, "", "req:r from:c count:c rest:c",                                          \
-      "The chunked request goes first: {count:token} more of {req}, from position {from} on; {rest} remain after that.", \
+      "The chunked request goes first: {count:token} more of {req}, from position {from} on; {rest} {1rest:remains|remain} after that.", \
       "schedule")                                                                                            \
     X(PASS, "forward", OPERATION, "", "requests:c tokens:c decode:o given:o took:m now:m",                   \
       "{?decode:Decode|Prefill}: one forward pass {?given:would compute|computes} {tokens:token} of {requests:request}. It takes " \
       "{took}{?given: (no model runs: answers are given)|}.", "schedule")                                    \
     X(SHARED_READ, "shared_read", EVENT, "", "jobs:c positions:c rows:c alone:c",                            \
-      "Attention over the batch: {jobs:request} have the same rows at their first {positions:position}. These are "\
+      "Attention over the batch: {jobs:request} {1jobs:has|have} the same rows at their first {positions:position}. These are "\
       "multiplied with all their queries at once, then each one's own rows with its own query, and the two are merged "\
-      "by maximum and sum: the same bits. In each layer {rows:row} are read, {alone} without sharing.", "batches")\
+      "by maximum and sum: the same bits. In each layer {rows:row} {1rows:is|are} read, {alone} without sharing.", "batches")\
     X(PART, "part", EVENT, "", "req:r from:c count:c",                                                       \
       "{req} has {count:token} in this pass, from position {from} on.", "schedule")                       \
     X(GIVEN, "given", EVENT, "", "req:r token:t pos:c",                                                      \
@@ -122,7 +124,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "batch is sorted: most outputs first, then shorter prompts; who stands last goes first.", "schedule")  \
     X(RETRACT, "retract", OPERATION, "", "req:r outputs:c need:c free:c running:c",                          \
       "Decode needs {need:new slot}, free: {free}. {req} is retracted: it has generated fewest ({outputs:token}). Its own slots go " \
-      "back, it waits again; {running:request} go on.", "schedule")                                          \
+      "back, it waits again; {running:request} {1running:goes|go} on.", "schedule")                                          \
     X(RATIO, "new_token_ratio", EVENT, "", "permille:c was:c",                                               \
       "new_token_ratio is now {permille} in 1000 (it was {was}): so much of what running requests may still generate is " \
       "kept free at admission.", "schedule")                                                                 \
@@ -146,7 +148,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{?page:There is nothing to look for: what may be reused of {units:token} fills no page of {page}. The "\
       "tree is not touched|The cache is off: nothing is looked for, everything must be computed}.", "match") \
     X(WALK, "walk", EVENT, "M3b", "node:n units:c total:c",                                                   \
-      "All {units:token} of {node} equal the key's next ones: the walk goes down, {total} matched so far. "  \
+      "{1units:The|All} {units:token} of {node} {1units:equals the key's next one|equal the key's next ones}: the walk goes down, {total} matched so far. "  \
       "The node's last access is now.", "match")                                                             \
     X(MISS, "no_child", EVENT, "M3", "node:n next:t",                                                        \
       "{node} has no child that begins with {next}: the walk ends here.", "match")                           \
@@ -155,8 +157,8 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "where the tree has {have}. Now {upper} holds the first {at:token} and {node} the last {rest}; nothing "\
       "is computed or copied.", "split")                                                                     \
     X(MATCHED, "matched", EVENT, "M4", "node:n units:c of:c req:r left:o",                                   \
-      "match_prefix returns {units:slot} and {node}: {?left:{units} of {of:token} are in the tree"           \
-      "{?req:; {left} of {req} must be computed|}|all {of:token} of the key are in the tree}.", "match")     \
+      "match_prefix returns {units:slot} and {node}: {?left:{units} of {of:token} {1units:is|{1of:is|are}} in the tree"           \
+      "{?req:; {left} of {req} must be computed|}|{1of:the|all} {of:token} of the key {1of:is|are} in the tree}.", "match")     \
     /* inc_lock_ref, dec_lock_ref */                                                                         \
     X(LOCK, "inc_lock_ref", OPERATION, "", "node:n req:r holder:x",                                          \
       "inc_lock_ref: {?req:{req}|{?holder:{holder}|a holder}} holds {node} and every node above it; eviction may not take "\
@@ -168,7 +170,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(UNLOCK_NODE, "unlock", EVENT, "{?moved:L1 |}L2", "node:n lock:c moved:c",                              \
       "{node} is held by {lock:holder}.{?moved: Evictable again: {moved:token}.|}", "locks")                  \
     X(ADMIT, "admit", EVENT, "", "req:r units:c of:c",                                                       \
-      "{?units:The first {units:position} of {req}'s row point to the tree's slots"                          \
+      "{?units:The first {units:position} of {req}'s row {1units:points to the tree's slot|point to the tree's slots}"                          \
       "|{req} starts with an empty row}; its row has {of} positions.", "life")                               \
     /* slots (sglang §3) */                                                                                  \
     X(ALLOC, "alloc", OPERATION, "", "req:r want:c free:c key:x",                                            \
@@ -187,13 +189,12 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "was inserted): back on the free list; {free} free now.", "slots")                                     \
     /* insert (sglang §2 "insert", steps 1 to 5) */                                                          \
     X(INSERT, "insert", OPERATION, "I1", "req:r units:c ns:x",                                               \
-      "insert: {units:token} of {?req:{req}|the key} and the slots that hold their KV enter the tree.",      \
+      "insert: {units:token} of {?req:{req}|the key} and the {1units:slot that holds its|slots that hold their} KV enter the tree.",      \
       "insert")                                                                                              \
     X(INSERT_WALK, "insert_walk", EVENT, "I2", "node:n units:c hits:c",                                      \
       "{node} has the next {units:token} already: hit_count is now {hits}.", "insert")                       \
     X(LEAF, "new_leaf", EVENT, "I4", "node:n parent:n units:c first:t",                                      \
-      "{node} is made below {parent}: it takes the remaining {units:token}, from {first} on, and their "     \
-      "slots.", "insert")                                                                                    \
+      "{node} is made below {parent}: it takes the remaining {units:token}, from {first} on, and {1units:its slot|their slots}.", "insert")                                                                                    \
     X(INSERTED, "inserted", EVENT, "I5", "node:n matched:c added:c",                                         \
       "insert is done. Already in the tree: {matched:token}; new: {added}.", "insert")                       \
     /* cache_unfinished_req, cache_finished_req (sglang §4) */                                               \
@@ -202,10 +203,10 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{?chunked: (one more chunk will follow)|}|no page of {req} becomes shareable}.", "life")              \
     X(ROW, "row", EVENT, "U3 U4", "req:r from:c count:c units:c",                                            \
       "{?count:{req} lets go of {count:duplicate} from position {from} on and reads the tree's slots there"  \
-      "|Nothing to rewrite: the tree holds {req}'s own slots}. Its first {units:slot} are the tree's now.",  \
+      "|Nothing to rewrite: the tree holds {req}'s own slots}. Its first {units:slot} {1units:is|are} the tree's now.",  \
       "life")                                                                                                \
     X(CACHE_FINISHED, "cache_finished_req", OPERATION, "{?insert:F1|F2}", "req:r units:c insert:c",                       \
-      "cache_finished_req: {req} leaves; {?insert:its {units:token} with KV stay in the tree for others|"    \
+      "cache_finished_req: {req} leaves; {?insert:its {units:token} with KV {1units:stays|stay} in the tree for others|"    \
       "nothing of it is inserted}.", "life")                                                                 \
     X(RELEASED, "released", EVENT, "F3", "req:r node:n",                                                     \
       "{req} has gone: no slot is its own any more.", "life")                                                \
@@ -226,12 +227,12 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
     X(CLOSE_SESSION, "close_session", OPERATION, "", "session:x leaves:c",                                   \
       "Session {session} closes: {leaves:tagged node} may go at once.", "namespaces")                        \
     X(CLOSED_NODE, "close_node", EVENT, "", "node:n units:c",                                                \
-      "{node} belonged to the closed session alone: it goes and its {units:slot} are free.", "namespaces")   \
+      "{node} belonged to the closed session alone: it goes and its {units:slot} {1units:is|are} free.", "namespaces")   \
     X(CLOSED, "closed", EVENT, "", "session:x nodes:c",                                                      \
       "Session {session} is closed: {nodes:node} went.", "namespaces")                                       \
     /* what a recording of another server says, and no rule here decides */                                  \
     X(REMOVE, "remove", OPERATION, "", "units:c from:c ns:x",                                                \
-      "remove: the last {units:token} of a key go, from position {from} on. No policy chose them: whoever "  \
+      "remove: the last {units:token} of a key {1units:goes|go}, from position {from} on. No policy chose {1units:it|them}: whoever "  \
       "gave the command did.", "eviction")                                                                   \
     X(REMOVED_NODE, "remove_node", EVENT, "", "node:n units:c free:c",                                       \
       "{node} goes: {units:slot} back on the free list; {free} free now.", "eviction")\
@@ -240,7 +241,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "{req} of the trace is served: {cached:block} of its prompt came from the cache, {computed} had to be computed.", \
       "life")                                                                                                \
     X(SKIPPED, "skipped", OPERATION, "", "requests:c blocks:c hits:c",                                           \
-      "{requests:request} of the trace came before and were played without steps: {hits} of {blocks:block} hit.", \
+      "{requests:request} of the trace came before and {1requests:was|were} played without steps: {hits} of {blocks:block} hit.", \
       "life")
 
 enum event_kind {

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tape/event.h"
 #include "tape/tape_io.h"
@@ -124,6 +125,78 @@ static void test_every_argument_missing_once(void **state)
             buf_free(&b);
         }
     assert_true(rendered > 3 * EV_COUNT / 2);
+}
+
+/* Behind "1 token" no verb of many stands, behind "2 tokens" none of one, and nothing says "all 1". */
+static void check_number(unsigned kind, const char *text, uint32_t n)
+{
+    static const char *const VERB[2][10] = {{"are", "pass", "go", "remain", "have", "run", "stay", "enter", "were", "point"},
+                                            {"is", "passes", "goes", "remains", "has", "runs", "stays", "enters", "was", "points"}};
+    char number[4], noun[40], verb[40];
+    snprintf(number, sizeof number, "%u ", n);
+    for (const char *at = strstr(text, number); at != NULL; at = strstr(at + 1, number)) {
+        if (sscanf(at + 2, "%39[a-z] %39[a-z]", noun, verb) < 2 || (at > text && at[-1] != ' '))
+            continue;
+        for (size_t i = 0; i < ARRAY_LEN(VERB[0]); i++)
+            if (strcmp(verb, VERB[n - 1][i]) == 0)
+                fail_msg("%s: \"%s\": %s%s %s", event_info(kind)->name, text, number, noun, verb);
+        if (n == 1 && ((at - text >= 4 && strncasecmp(at - 4, "all ", 4) == 0) || strstr(text, "its slots, ") != NULL))
+            fail_msg("%s: \"%s\"", event_info(kind)->name, text);
+    }
+}
+
+static void test_one_and_two(void **state)
+{
+    unsigned rendered = 0;
+    (void)state;
+    for (unsigned kind = 0; kind < EV_COUNT; kind++)
+        for (uint32_t n = 1; n <= 2; n++)
+            for (int without = -1; without < EVENT_ARGS; without++, rendered++) { /* and with another wording */
+                uint32_t arg[EVENT_ARGS] = {0};
+                struct buf b = {0};
+                for (int i = 0; i < EVENT_ARGS && event_arg_type(kind, i) != '\0'; i++) {
+                    bool number = strchr("nrxtpwf", event_arg_type(kind, i)) == NULL;
+                    arg[i] = number && i != without ? n : argument(kind, i, i == without ? 0 : 2);
+                }
+                event_sentence(sc, NULL, kind, arg, &b);
+                check_number(kind, buf_text(&b), n);
+                buf_free(&b);
+            }
+    assert_int_equal(rendered, EV_COUNT * 2 * (EVENT_ARGS + 1));
+}
+
+/* What share put behind a slot: the same token or another one, at the same position or another one; or nothing is said
+ * of it, where a slot belongs to nobody. */
+static void test_share_says_what_differs(void **state)
+{
+    static const struct { uint32_t with; const char *says, *never; } CASES[] = {
+        {12, "slot 10 now leads to a copy of what was computed for slot 12: the same token, \"tok5\", from position 2 instead of 0, with the past that it has there.", NULL},
+        {11, "for slot 11: \"tok6\" from position 1 instead of \"tok5\" at position 0, with the past", "same"},
+        {20, "for slot 20: the same token, \"tok5\", at the same position, 0, with the past", "instead"},
+        {40, "for slot 40, with the past", "token"},
+    };
+    static const uint32_t TOKENS[] = {5, 6, 5, 5}, SLOTS[] = {10, 11, 12, 20};
+    (void)state;
+    memcpy(tape->store->token, TOKENS, sizeof TOKENS);
+    memcpy(tape->store->value, SLOTS, sizeof SLOTS);
+    struct node *a = &tape->w->node[3], *b = &tape->w->node[2], before = *a;
+    a->len = 3;
+    *b = (struct node){.id = 5, .parent = ROOT, .key_off = 3, .val_off = 3, .len = 1};
+    tape->w->node[ROOT].first_child = 3;
+    a->next = 2;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct event_words words = {NULL, say_token};
+        const uint32_t arg[EVENT_ARGS] = {10, CASES[i].with, 41, 24};
+        struct buf said = {0};
+        event_sentence(sc, &words, EV_SHARE, arg, &said);
+        if (strstr(buf_text(&said), CASES[i].says) == NULL || strstr(buf_text(&said), "41") != NULL ||
+            (CASES[i].never != NULL && strstr(buf_text(&said), CASES[i].never) != NULL))
+            fail_msg("slot %u: %s", CASES[i].with, buf_text(&said));
+        buf_free(&said);
+    }
+    tape->w->node[ROOT].first_child = 0;
+    *a = before;
+    *b = (struct node){0};
 }
 
 static void test_the_table(void **state)
@@ -258,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_the_table),                cmocka_unit_test(test_steps_of_the_algorithm),
         cmocka_unit_test(test_values_are_said),          cmocka_unit_test(test_the_queue_is_said),
         cmocka_unit_test(test_names_of_nodes),
+        cmocka_unit_test(test_one_and_two),             cmocka_unit_test(test_share_says_what_differs),
     };
     return cmocka_run_group_tests(tests, make_scene, drop_scene);
 }
