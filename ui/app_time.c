@@ -351,16 +351,21 @@ bool app_search_on(struct app *a)
     return false;
 }
 
-/* The nearest step in a direction whose kind or sentence holds the text, or that a filter fits. Sentences name what
- * they change, so "(B)" finds what happened to node B. */
+/* The nearest step in a direction whose kind or sentence holds the text, or that a filter fits; a kind of that very name
+ * before all others. Sentences name what they change, so "(B)" finds what happened to node B. */
 void app_find(struct app *a, int dir)
 {
     if (a->find[0] == '\0') {
         app_say(a, "Type / and a word first: split, evict, (B), slot:12, node:B, request:2, token:sky, any text.");
         return;
     }
+    int kind = event_find(a->find);
+    uint32_t named = kind >= 0 ? tape_find_kind(a->m.tape, a->m.branch, a->m.at, dir, kind) : 0;
     a->search = (struct search){.dir = dir, .at = a->m.at};
-    app_search_on(a);
+    if (named != 0)
+        search_end(a, named);
+    else
+        app_search_on(a);
 }
 
 static bool node_holds(const struct moment *m, uint32_t node, const char *word)

@@ -348,6 +348,30 @@ static void finding(void **state)
     stage_close(&g);
 }
 
+/* The name of an event finds that event, though sentences before it hold the word; behind the last one, the text again. */
+static void an_event_by_its_name(void **state)
+{
+    (void)state;
+    struct stage g;
+    struct app a;
+    scene_evict(&g);
+    open_app(&a, &g);
+    type(&a, "/evict\r");
+    uint32_t want = tape_find_kind(g.t, 0, 1, 1, EV_EVICT);
+    assert_int_not_equal(want, 0);
+    assert_int_equal(a.m.at, want);
+    app_goto(&a, 1);
+    type(&a, "/insert\r");
+    assert_string_equal(kind_here(&a), "insert");
+    assert_int_equal(a.m.at, tape_find_kind(g.t, 0, 1, 1, EV_INSERT));
+    for (uint32_t next; (next = tape_find_kind(g.t, 0, a.m.at, 1, EV_INSERT)) != 0;) {
+        PRESS(&a, 'n');
+        assert_int_equal(a.m.at, next);
+    }
+    app_done(&a);
+    stage_close(&g);
+}
+
 /* Filters find what they say and nothing else: from the first step on, every step that fits, by hand. */
 static void filters(void **state)
 {
@@ -1154,7 +1178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moving),        cmocka_unit_test(playing),      cmocka_unit_test(unknown_keys),
         cmocka_unit_test(command_table), cmocka_unit_test(keys_in_docs), cmocka_unit_test(inside_the_model), cmocka_unit_test(lens_shows_the_bits),
-        cmocka_unit_test(finding),
+        cmocka_unit_test(finding), cmocka_unit_test(an_event_by_its_name),
         cmocka_unit_test(reasons), cmocka_unit_test(typed_keys), cmocka_unit_test(reasons_everywhere),      cmocka_unit_test(clicking), cmocka_unit_test(dragging), cmocka_unit_test(out_of_here),     cmocka_unit_test(saving), cmocka_unit_test(preferences), cmocka_unit_test(bound_keys), cmocka_unit_test(filters),
         cmocka_unit_test(outlines),      cmocka_unit_test(waiting),      cmocka_unit_test(commands),
         cmocka_unit_test(keys_are_found_and_done), cmocka_unit_test(random_keys),   cmocka_unit_test(no_memory),
