@@ -232,6 +232,20 @@ static void draw_text(const struct picture *p, struct lesson_view *l, struct sur
 
 /* ---- around it ---------------------------------------------------------------------------------------- */
 
+/* A title that does not fit ends behind a word, with a mark. */
+static void put_title(struct surface *s, struct rect r, const char *title)
+{
+    char text[200];
+    size_t n = strlen(title);
+    snprintf(text, sizeof text, "%.190s", title);
+    while (surface_puts(s, (struct rect){0, 0, 0, 0}, 0, 0, ROLE_TEXT, text) > r.w && n > 0) {
+        for (n = n < 190 ? n - 1 : 189; n > 0 && title[n] != ' '; n--)
+            ; /* the blank before the last word */
+        snprintf(text, sizeof text, "%.*s%s", (int)n, title, s->ascii ? "..." : "\u2026");
+    }
+    surface_puts(s, r, r.x, r.y, ROLE_HEAD | STYLE_BOLD, text);
+}
+
 static void draw_title(const struct lesson_view *l, struct surface *s, int w)
 {
     const struct player *p = l->player;
@@ -241,7 +255,7 @@ static void draw_title(const struct lesson_view *l, struct surface *s, int w)
     char part[48];
     snprintf(part, sizeof part, "part %zu of %zu", p->at + 1, p->parts);
     int room = w - (int)strlen(part) - 3;
-    surface_puts(s, (struct rect){1, 0, room, 1}, 1, 0, ROLE_HEAD | STYLE_BOLD, h->title);
+    put_title(s, (struct rect){1, 0, room, 1}, h->title);
     surface_right(s, r, w - 1, 0, ROLE_LABEL, part);
 }
 

@@ -322,6 +322,8 @@ int player_restart(struct player *p, struct err *e)
     p->commands = 0;
     p->phase = PHASE_DO;
     stand_at_end(p);
+    struct lesson_env env = challenge_env(p->run, s, player_part(p)->item, p->branch, p->step);
+    p->first_rid = env_scene(&env).w->head.next_rid;
     return 0;
 }
 
@@ -541,6 +543,22 @@ void player_goal(const struct player *p, struct buf *out)
     buf_free(&missing);
 }
 
+/* What the model said last in this challenge. */
+static void add_answer(const struct player *p, struct pieces *s)
+{
+    struct lesson_env env = challenge_env(p->run, p->challenge, player_part(p)->item, p->branch, p->step);
+    const struct world *w = env_scene(&env).w;
+    uint32_t rid = 0;
+    for (uint32_t r = 1; r < w->head.request_top; r++)
+        if (w->request[r].state == REQ_FINISHED && w->request[r].rid >= p->first_rid && w->request[r].rid > rid)
+            rid = w->request[r].rid;
+    char call[40];
+    struct value answer;
+    snprintf(call, sizeof call, "answer(%u)", rid);
+    if (rid > 0 && runner_settings(p->challenge->runner)->tokens == TOKENS_MODEL && token_figure(call, env, &answer))
+        add_words(s, false, "Request %u answers: %.300s", rid, answer.text);
+}
+
 /* After a command that did not reach the goal. */
 static void add_goal(const struct player *p, struct pieces *s)
 {
@@ -628,6 +646,8 @@ int player_pieces(const struct player *p, struct piece *out, int *fresh)
     add_question(p, &s);
     if (part->kind == STOP_DO)
         add_challenge(p, &s);
+    if (part->kind == STOP_DO && p->commands > 0)
+        add_answer(p, &s);
     if (part->kind == STOP_DO && p->phase == PHASE_DO && p->commands > 0)
         add_goal(p, &s);
     *fresh = s.n;

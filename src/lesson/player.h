@@ -48,6 +48,7 @@ struct player {
     struct lesson_scene *challenge; /* owned; while one is open */
     uint32_t commands;          /* of the challenge, all that ever ran */
     uint32_t challenges;        /* opened or begun anew so far */
+    uint32_t first_rid;         /* of the challenge: the number of the first request that the learner sends */
     bool resumed;               /* it began where the learner was before */
 };
 

@@ -672,6 +672,55 @@ static void undo_counts(void **state)
     lesson_free(l);
 }
 
+static bool page_says(const struct player *p, const char *words)
+{
+    static struct piece piece[PLAYER_PIECES];
+    int fresh, n = player_pieces(p, piece, &fresh);
+    for (int i = 0; i < n; i++)
+        if (piece[i].prose == NULL && strstr(piece[i].words, words) != NULL)
+            return true;
+    return false;
+}
+
+/* In a challenge the model's answer to the last request stands on the page, not one of its start, and none is kept. */
+static void answers_are_shown(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct lesson *l = lesson_load("lessons/03-prefixes.md", &e);
+    struct lesson_run *r = l != NULL ? lesson_run_new(l, &HOST, &e) : NULL;
+    struct progress none = {0};
+    struct player p;
+    char want[200];
+    assert_non_null(r);
+    assert_int_equal(player_init(&p, r, &none, true, &e), 0);
+    go_to_kind(&p, STOP_DO);
+    assert_false(page_says(&p, " answers: "));
+    assert_int_equal(player_command(&p, p.branch, p.step, "share 30 9", &e), 0);
+    assert_false(page_says(&p, " answers: "));
+    assert_int_equal(player_command(&p, p.branch, p.step, "request \"What is the door code?\"", &e), 0);
+    struct lesson_env env = challenge_env(r, p.challenge, player_part(&p)->item, p.branch, p.step);
+    const struct world *w = env_scene(&env).w;
+    const struct request *q = NULL;
+    for (uint32_t i = 1; i < w->head.request_top; i++)
+        q = w->request[i].state == REQ_FINISHED && (q == NULL || w->request[i].rid > q->rid) ? &w->request[i] : q;
+    assert_non_null(q);
+    struct buf text = {0};
+    for (uint32_t i = q->prompt_len; i + 1 < q->total_len; i++)
+        lexicon_bytes(runner_lexicon(p.challenge->runner), w->row_token[q->row_off + i], &text);
+    snprintf(want, sizeof want, "Request %u answers: %.100s", q->rid, buf_text(&text) + strspn(buf_text(&text), " "));
+    assert_true(text.len > 4);
+    if (!page_says(&p, want))
+        fail_msg("'%s' is not said", want);
+    buf_free(&text);
+    assert_int_equal(player_restart(&p, &e), 0);
+    assert_false(page_says(&p, " answers: "));
+    player_done(&p);
+    progress_done(&none);
+    lesson_run_free(r);
+    lesson_free(l);
+}
+
 /* Several commands on one line are as many commands; those before one that fails have run, and count. */
 static void commands_on_one_line_count(void **state)
 {
@@ -965,7 +1014,7 @@ int main(void)
         cmocka_unit_test(no_memory),    cmocka_unit_test(predict_then_reveal),
         cmocka_unit_test(no_step_to_show), cmocka_unit_test(into_the_race), cmocka_unit_test(another_race), cmocka_unit_test(hints),
         cmocka_unit_test(no_empty_page),
-        cmocka_unit_test(undo_counts), cmocka_unit_test(commands_on_one_line_count), cmocka_unit_test(the_policy_is_played),  cmocka_unit_test(goal_of_what_is_not_there), cmocka_unit_test(goal_in_parts), cmocka_unit_test(merging),             cmocka_unit_test(damaged),
+        cmocka_unit_test(undo_counts), cmocka_unit_test(commands_on_one_line_count), cmocka_unit_test(answers_are_shown), cmocka_unit_test(the_policy_is_played),  cmocka_unit_test(goal_of_what_is_not_there), cmocka_unit_test(goal_in_parts), cmocka_unit_test(merging),             cmocka_unit_test(damaged),
         cmocka_unit_test(figures_in_docs),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);

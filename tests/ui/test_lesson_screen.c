@@ -345,6 +345,33 @@ static const struct words_of_screen {
     {LESSON, "~~~3~~~~:insert \"ab\"~:insert \"ac\"~", 80, 24, "R begin anew", NULL},
 };
 
+/* A title that does not fit ends with a whole word. */
+static void test_long_title(void **state)
+{
+    static const struct { int w; const char *says; } CASES[] = {
+        {60, " Holding very many different keys, while...   "}, {80, " Holding very many different keys, while somebody else evicts...  "},
+        {100, " Holding very many different keys, while somebody else evicts everything  "},
+    };
+    char lesson[sizeof LETTERS + 100];
+    const char *rest = strstr(LETTERS, "\nminutes");
+    (void)state;
+    snprintf(lesson, sizeof lesson, "---\nid: letters\ntitle: Holding very many different keys, while somebody else evicts everything%s", rest);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct taking t;
+        struct surface s;
+        struct buf b = {0};
+        begin_with(&t, lesson, true);
+        assert_int_equal(surface_init(&s, CASES[i].w, 24, true, NULL), 0);
+        app_draw(&t.app, &s);
+        surface_to_text(&s, &b);
+        if (strncmp(buf_text(&b), CASES[i].says, strlen(CASES[i].says)) != 0)
+            fail_msg("at %d: %.100s", CASES[i].w, buf_text(&b));
+        buf_free(&b);
+        surface_done(&s);
+        end(&t);
+    }
+}
+
 static void test_words(void **state)
 {
     unsigned bad = 0, cases = 0;
@@ -527,7 +554,7 @@ static void test_a_challenge_that_takes_its_time(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment), cmocka_unit_test(test_typing), cmocka_unit_test(test_words),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_moment), cmocka_unit_test(test_typing), cmocka_unit_test(test_words), cmocka_unit_test(test_long_title),
                                        cmocka_unit_test(test_a_token_is_picked),
                                        cmocka_unit_test(test_commands_of_a_challenge),
                                        cmocka_unit_test(test_several_commands_on_a_line),
