@@ -20,9 +20,11 @@ struct leaf_entry leaf_key(const struct world *w, uint32_t node)
     }
 }
 
+/* Without a branch: which of two keys is smaller cannot be foretold, and guessing wrong costs more than both
+ * comparisons. */
 static bool entry_less(const struct leaf_entry *a, const struct leaf_entry *b)
 {
-    return a->rank != b->rank ? a->rank < b->rank : a->time < b->time;
+    return (a->rank < b->rank) | ((a->rank == b->rank) & (a->time < b->time));
 }
 
 bool leaves_reserve(struct leaf_order *o, uint32_t nodes)
@@ -73,8 +75,7 @@ static void sift_down(struct leaf_order *o, uint32_t at, struct leaf_entry x)
         if (first >= o->count)
             break;
         for (uint32_t k = first + 1; k < first + WAYS && k < o->count; k++)
-            if (entry_less(&o->heap[k], &o->heap[best]))
-                best = k;
+            best = entry_less(&o->heap[k], &o->heap[best]) ? k : best;
         if (!entry_less(&o->heap[best], &x))
             break;
         place(o, at, o->heap[best]);
