@@ -277,7 +277,7 @@ static void write_answer(struct app *a, enum question_kind kind, int c)
 }
 
 /* While an answer is typed, a slip must not do something else: leave, save, wipe it. */
-static bool guards(struct app *a, int key)
+static bool guards(struct app *a, enum question_kind kind, int key)
 {
     switch (key) {
     case K_ENTER:
@@ -285,7 +285,10 @@ static bool guards(struct app *a, int key)
     case K_PAGE_UP:
     case K_PAGE_DOWN: return false;
     case K_ESC: a->v.typed[0] = '\0'; return true;
-    default: app_say(a, "An answer is being typed: Enter gives it, Esc clears it."); return true;
+    default:
+        app_say(a, kind == ASK_NUMBER ? "A number stands in digits alone, such as 2500000. Enter gives it, Esc clears it."
+                                      : "An answer is being typed: Enter gives it, Esc clears it.");
+        return true;
     }
 }
 
@@ -302,7 +305,7 @@ static bool type_answer(struct app *a, int key)
     enum question_kind kind = player_question(p)->kind;
     int c = written(a, kind, key);
     if (c == 0)
-        return n > 0 && guards(a, key);
+        return n > 0 && guards(a, kind, key);
     if (player_ask_again(p))
         app_lesson_follow(a);
     write_answer(a, kind, c);

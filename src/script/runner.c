@@ -382,7 +382,7 @@ static int do_adapter(struct runner *r, const struct script_command *c, struct e
     void *grown = r->adapter;
     bool room = xgrow(&grown, &r->adapters_cap, r->adapters + 1, sizeof *r->adapter);
     r->adapter = grown;
-    adapter_place(r, script_text(c, "dir"), &dir);
+    adapter_place(r, script_text(c, "folder"), &dir);
     int rc = !room || dir.failed ? err_memory(e, 64, "an adapter")
                                  : lora_open(buf_text(&dir), name, r->model, &r->adapter[r->adapters].lora, e);
     r->adapters += rc == 0;

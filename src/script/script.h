@@ -63,7 +63,7 @@ enum script_role {
     X(COST, "cost", SETTING, "", "gpu:n model:n tflops:f gbps:f overhead:f measured:!",                      \
       "what the schedule's clock is reckoned with: a GPU and a model, or this machine (measured)")           \
     X(SYSTEM, "system", ANYWHERE, "text:t", "", "the system prompt of the conversations that begin below")   \
-    X(ADAPTER, "adapter", ANYWHERE, "name:n dir:t", "",                                                      \
+    X(ADAPTER, "adapter", ANYWHERE, "name:n folder:t", "",                                                      \
       "load a LoRA adapter from a folder in PEFT layout; requests choose it with adapter=NAME")              \
     X(REQUEST, "request", ACTION, "text:t", SCRIPT_REQUEST_OPTIONS SCRIPT_SCHEDULED_OPTIONS,                                          \
       "a user message in a new conversation: prefill, answer, keep its KV in the tree")                      \

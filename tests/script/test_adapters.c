@@ -57,7 +57,7 @@ static void folders_and_conversations(void **state)
 static const struct {
     const char *text, *what, *hint;
 } refusals[] = {
-    {"adapter a\n", "t.rxs:1:10: adapter needs a dir here", "adapter NAME TEXT"},
+    {"adapter a\n", "t.rxs:1:10: adapter needs a text (folder) here", "adapter NAME TEXT"},
     {"adapter a nowhere\n", "t.rxs:1:1: nowhere/adapter_config.json", "an adapter is a folder with"},
     {"adapter a adapters/reason\nadapter a adapters/turned\n", "t.rxs:2:1: an adapter called a is loaded already", ""},
     {"adapter reason adapters/reason\nrequest hi adapter=raeson\n", "t.rxs:2:1: no adapter called raeson is loaded",
