@@ -47,7 +47,7 @@ static int say_next(const struct cli *c, const struct lesson_head *done, struct 
         return -1;
     buf_printf(&b, "Lesson %u is done.", done->number);
     if (next.head.number > 0)
-        buf_printf(&b, " Next: radixscope lesson %u (%s)", next.head.number, next.head.title);
+        buf_printf(&b, " Next: %s lesson %u (%s)", c->program, next.head.number, next.head.title);
     buf_putc(&b, '\n');
     return cli_print(&b, e);
 }
