@@ -157,7 +157,7 @@ enum depth { DEPTH_REQUEST, DEPTH_OPERATION, DEPTH_EVENT };
       "where the tree has {have}. Now {upper} holds the first {at:token} and {node} the last {rest}; nothing "\
       "is computed or copied.", "split")                                                                     \
     X(MATCHED, "matched", EVENT, "M4", "node:n units:c of:c req:r left:o",                                   \
-      "match_prefix returns {units:slot} and {node}: {?left:{units} of {of:token} {1units:is|{1of:is|are}} in the tree"           \
+      "match_prefix returns {units:slot} and {node}: {?left:{units} of {of:token} can be reused"                  \
       "{?req:; {left} of {req} must be computed|}|{1of:the|all} {of:token} of the key {1of:is|are} in the tree}.", "match")     \
     /* inc_lock_ref, dec_lock_ref */                                                                         \
     X(LOCK, "inc_lock_ref", OPERATION, "", "node:n req:r holder:x",                                          \
