@@ -20,8 +20,8 @@ struct leaf_entry leaf_key(const struct world *w, uint32_t node)
     }
 }
 
-/* Without a branch: which of two keys is smaller cannot be foretold, and guessing wrong costs more than both
- * comparisons. */
+/* Both parts are always compared: which key is smaller cannot be foretold, and a branch guessed wrong costs more
+ * than the second comparison. */
 static bool entry_less(const struct leaf_entry *a, const struct leaf_entry *b)
 {
     return (a->rank < b->rank) | ((a->rank == b->rank) & (a->time < b->time));

@@ -92,14 +92,18 @@ static int check_prose(struct checking *c, const struct prose *p, const struct l
 
 /* ---- questions ---------------------------------------------------------------------------------------- */
 
+/* The answer that the lesson holds for right, and what becomes of it. */
+static int grade_right(struct checking *c, size_t item, struct buf *answer, struct grade *g)
+{
+    return grade_solution(c->r, item, answer, c->e) != 0 ? -1 : grade_answer(c->r, item, buf_text(answer), g, c->e);
+}
+
 static int check_right(struct checking *c, size_t item)
 {
     const struct question *q = c->l->item[item].question;
     struct buf answer = {0};
     struct grade g;
-    int rc = grade_solution(c->r, item, &answer, c->e);
-    if (rc == 0)
-        rc = grade_answer(c->r, item, buf_text(&answer), &g, c->e);
+    int rc = grade_right(c, item, &answer, &g);
     if (rc == 0 && !g.right)
         rc = place_fail(c->l->name, q->at, c->e, "the right answer of %s, %s, is not accepted", q->id, buf_text(&answer));
     buf_free(&answer);
@@ -154,9 +158,7 @@ static int check_decides(struct checking *c, size_t item)
     const struct question *q = c->l->item[item].question;
     struct buf answer = {0};
     struct grade g;
-    int rc = grade_solution(c->r, item, &answer, c->e);
-    if (rc == 0)
-        rc = grade_answer(c->r, item, buf_text(&answer), &g, c->e);
+    int rc = grade_right(c, item, &answer, &g);
     buf_free(&answer);
     if (rc != 0)
         return -1;
